@@ -1,0 +1,108 @@
+#include "base/metric.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+_Thread_local int metric_cell_here;
+
+#define MS 1000000LL
+const int64_t metric_bucket_bounds_ns[METRIC_BUCKETS] = {
+    MS / 10,  MS / 4,   MS / 2,   MS,       2 * MS,    4 * MS,    6 * MS,     8 * MS,     10 * MS,   15 * MS,
+    25 * MS,  50 * MS,  100 * MS, 250 * MS, 500 * MS, 1000 * MS, 2500 * MS, 5000 * MS, 10000 * MS, 30000 * MS,
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* cold: series are made once and kept by pointer */
+
+static struct metric_cell *cells_new(void)
+{
+    struct metric_cell *cells = aligned_alloc(64, sizeof(struct metric_cell) * METRIC_CORES_MAX);
+    check(cells != NULL);
+    memset(cells, 0, sizeof(struct metric_cell) * METRIC_CORES_MAX);
+    return cells;
+}
+
+void metric_open(struct metric *metric)
+{
+    pthread_mutex_lock(&lock);
+    if (!metric->own.cells) {
+        metric->own.labels = "";
+        metric->own.cells = cells_new();
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+struct metric_series *metric_series_of(struct metric *metric, const char *labels)
+{
+    pthread_mutex_lock(&lock);
+    struct metric_series *series = atomic_load_explicit(&metric->series, memory_order_relaxed);
+    const bool full = atomic_load_explicit(&metric->series_count, memory_order_relaxed) >= METRIC_SERIES_MAX;
+    for (struct metric_series *at = series; at; at = at->next)
+        if (strcmp(at->labels, labels) == 0) {
+            pthread_mutex_unlock(&lock);
+            return at;
+        }
+    if (full) {
+        pthread_mutex_unlock(&lock);
+        return &metric->own;
+    }
+    struct metric_series *made = calloc(1, sizeof *made);
+    check(made != NULL);
+    made->labels = strdup(labels);
+    made->cells = cells_new();
+    made->next = series;
+    atomic_store_explicit(&metric->series, made, memory_order_release);
+    atomic_fetch_add_explicit(&metric->series_count, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&lock);
+    return made;
+}
+
+void metric_series_observe(struct metric_series *series, int64_t took_ns)
+{
+    struct metric_cell *cell = &series->cells[metric_cell_here];
+    int i = 0;
+    while (i < METRIC_BUCKETS && took_ns > metric_bucket_bounds_ns[i])
+        i++;
+    atomic_store_explicit(&cell->buckets[i], atomic_load_explicit(&cell->buckets[i], memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    atomic_store_explicit(&cell->value, atomic_load_explicit(&cell->value, memory_order_relaxed) + took_ns,
+                          memory_order_relaxed);
+}
+
+int64_t metric_series_value(const struct metric_series *series)
+{
+    int64_t sum = 0;
+    for (int i = 0; series->cells && i < METRIC_CORES_MAX; i++)
+        sum += atomic_load_explicit(&series->cells[i].value, memory_order_relaxed);
+    return sum;
+}
+
+void metric_series_view(const struct metric_series *series, struct metric_view *ret_view)
+{
+    struct metric_view view = { 0 };
+    for (int i = 0; series->cells && i < METRIC_CORES_MAX; i++) {
+        view.sum_ns += atomic_load_explicit(&series->cells[i].value, memory_order_relaxed);
+        for (int b = 0; b <= METRIC_BUCKETS; b++) {
+            const uint64_t n = atomic_load_explicit(&series->cells[i].buckets[b], memory_order_relaxed);
+            view.buckets[b] += n;
+            view.count += n;
+        }
+    }
+    *ret_view = view;
+}
+
+int64_t metric_view_quantile(const struct metric_view *view, double q)
+{
+    if (view->count == 0)
+        return 0;
+    const double wanted = q * (double)view->count;
+    double seen = 0;
+    for (int b = 0; b < METRIC_BUCKETS; b++) {
+        const double here = (double)view->buckets[b];
+        if (seen + here >= wanted && here > 0) {
+            const int64_t low = b ? metric_bucket_bounds_ns[b - 1] : 0, high = metric_bucket_bounds_ns[b];
+            return low + (int64_t)((double)(high - low) * (wanted - seen) / here);
+        }
+        seen += here;
+    }
+    return metric_bucket_bounds_ns[METRIC_BUCKETS - 1];
+}

@@ -1,0 +1,192 @@
+/* Goal: the promises of base at their edges: limits met exactly and passed by one, text that fails once, tables under churn. */
+#include "base/test.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/inject.h"
+#include "base/knob.h"
+#include "base/metric.h"
+#include "base/problem.h"
+#include "base/table.h"
+#include "base/text.h"
+
+TEST(an_arena_refuses_what_passes_its_ceiling_and_remembers)
+{
+    struct arena arena;
+    arena_init(&arena, ARENA_CHUNK_BYTES);
+    expect(arena_alloc(&arena, 100) != NULL);
+    expect(!arena.exhausted);
+    expect(arena_alloc(&arena, ARENA_CHUNK_BYTES) == NULL);
+    expect(arena.exhausted);
+    arena_done(&arena);
+    expect(arena_alloc(&arena, 100) != NULL);
+    arena_done(&arena);
+}
+
+TEST(a_second_arena_reuses_the_chunks_of_the_first)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    (void)arena_alloc(&arena, 10);
+    arena_done(&arena);
+    const uint64_t before = arena_stats_here().mallocs_total;
+    for (int i = 0; i < 100; i++) {
+        (void)arena_alloc(&arena, 10);
+        arena_done(&arena);
+    }
+    expect_eq(arena_stats_here().mallocs_total, before);
+}
+
+TEST(the_newest_block_grows_in_place)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    char *block = arena_alloc(&arena, 16);
+    expect(arena_grow(&arena, block, 16, 4000) == block);
+    (void)arena_alloc(&arena, 16);
+    expect(arena_grow(&arena, block, 4000, 8000) != block);
+    arena_done(&arena);
+}
+
+TEST(a_text_past_its_ceiling_fails_and_stays_failed)
+{
+    struct text text;
+    text_init_heap(&text, 8);
+    text_lit(&text, "12345678");
+    expect(text_ok(&text));
+    text_byte(&text, '9');
+    expect(!text_ok(&text));
+    text_lit(&text, "");
+    expect_bytes(text_bytes(&text), "12345678");
+    text_done(&text);
+}
+
+TEST(whole_numbers_are_parsed_to_the_last_value_and_not_one_past)
+{
+    int64_t value = 0;
+    expect(bytes_to_int64(BYTES("-9223372036854775808"), &value) && value == INT64_MIN);
+    expect(bytes_to_int64(BYTES("9223372036854775807"), &value) && value == INT64_MAX);
+    expect(!bytes_to_int64(BYTES("9223372036854775808"), &value));
+    expect(!bytes_to_int64(BYTES("-9223372036854775809"), &value));
+    expect(!bytes_to_int64(BYTES(""), &value));
+    expect(!bytes_to_int64(BYTES("-"), &value));
+    expect(!bytes_to_int64(BYTES("1 "), &value));
+    struct text text;
+    text_init_heap(&text, 0);
+    text_int(&text, INT64_MIN);
+    expect_bytes(text_bytes(&text), "-9223372036854775808");
+    text_done(&text);
+}
+
+TEST(utf8_is_judged_as_rfc_3629_says)
+{
+    expect(bytes_is_utf8(BYTES("plain ascii that is longer than sixteen bytes")));
+    expect(bytes_is_utf8(BYTES("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80")));
+    expect(!bytes_is_utf8(BYTES("\xc0\xaf")));         /* overlong */
+    expect(!bytes_is_utf8(BYTES("\xed\xa0\x80")));     /* surrogate */
+    expect(!bytes_is_utf8(BYTES("\xf4\x90\x80\x80"))); /* past U+10FFFF */
+    expect(!bytes_is_utf8(BYTES("\xe2\x82")));         /* cut */
+    expect(!bytes_is_utf8(BYTES("\x80")));
+}
+
+TEST(the_nearest_name_is_offered_and_a_far_one_is_not)
+{
+    const struct bytes names[] = { BYTES_INIT("listen"), BYTES_INIT("database"), BYTES_INIT("limits") };
+    expect_bytes(bytes_nearest(BYTES("databse"), names, 3), "database");
+    expect_bytes(bytes_nearest(BYTES("limit"), names, 3), "limits");
+    expect_eq(bytes_nearest(BYTES("zzzzzzzz"), names, 3).size, 0);
+}
+
+TEST(a_table_survives_churn)
+{
+    struct table table = { 0 };
+    static char keys[2000][8];
+    for (int i = 0; i < 2000; i++) {
+        snprintf(keys[i], sizeof keys[i], "k%d", i);
+        expect(table_put(&table, bytes_of(keys[i]), keys[i]) == NULL);
+    }
+    for (int i = 0; i < 2000; i += 2)
+        expect(table_remove(&table, bytes_of(keys[i])) == keys[i]);
+    for (int i = 0; i < 2000; i++)
+        expect(table_get(&table, bytes_of(keys[i])) == (i % 2 ? keys[i] : NULL));
+    expect_eq(table.count, 1000);
+    table_done(&table);
+}
+
+TEST(the_first_cause_of_a_failure_stays)
+{
+    expect(!fail(&PROBLEM_TIMEOUT, "first %d", 1));
+    expect(!fail(&PROBLEM_INTERNAL, "second"));
+    expect(failure_here->problem == &PROBLEM_TIMEOUT);
+    expect_str(failure_here->message, "first 1");
+    failure_clear();
+    expect(failure_here->problem == NULL);
+}
+
+struct conf {
+    int64_t wait_ns, body_bytes, slots;
+    bool on;
+};
+static const struct knob knobs[] = {
+    KNOB(conf, wait_ns, .kind = KNOB_DURATION, .min = NS_PER_MS, .max = 60 * NS_PER_S, .preset = NS_PER_S),
+    KNOB(conf, body_bytes, .kind = KNOB_SIZE, .min = 0, .max = 1 << 30, .preset = 1 << 20),
+    KNOB(conf, slots, .min = 1, .max = 64, .preset = 8, .shape = KNOB_POWER_OF_TWO, .unit = "slots"),
+    KNOB(conf, on, .kind = KNOB_BOOL, .preset = 1),
+    { 0 }
+};
+
+TEST(knobs_take_units_and_refuse_what_is_out_of_range)
+{
+    struct conf conf;
+    char why[160], shown[128];
+    knobs_preset(knobs, &conf);
+    expect_eq(conf.wait_ns, NS_PER_S);
+    expect(knob_parse(&knobs[0], BYTES("250ms"), &conf, why) && conf.wait_ns == 250 * NS_PER_MS);
+    expect(!knob_parse(&knobs[0], BYTES("61s"), &conf, why));
+    expect_str(why, "must be 1ms..1m");
+    expect(!knob_parse(&knobs[0], BYTES("5"), &conf, why));
+    expect(knob_parse(&knobs[1], BYTES("64KiB"), &conf, why) && conf.body_bytes == 65536);
+    knob_print(&knobs[1], &conf, shown);
+    expect_str(shown, "64KiB");
+    expect(!knob_parse(&knobs[2], BYTES("24"), &conf, why));
+    expect_str(why, "must be 1..64 slots, a power of two");
+    expect(knob_parse(&knobs[2], BYTES("64"), &conf, why) && conf.slots == 64);
+    expect(!knob_parse(&knobs[3], BYTES("yes"), &conf, why) && conf.on);
+}
+
+TEST(a_histogram_counts_and_estimates)
+{
+    static struct metric metric = HISTOGRAM("t", "test");
+    metric_open(&metric);
+    for (int i = 0; i < 100; i++)
+        metric_observe(&metric, i < 99 ? NS_PER_MS / 20 : 700 * NS_PER_MS);
+    struct metric_view view;
+    metric_series_view(&metric.own, &view);
+    expect_eq(view.count, 100);
+    expect(metric_view_quantile(&view, 0.5) < NS_PER_MS / 10);
+    expect(metric_view_quantile(&view, 0.995) > 500 * NS_PER_MS);
+    expect(metric_series_of(&metric, "a=\"1\"") == metric_series_of(&metric, "a=\"1\""));
+}
+
+TEST(an_injected_failure_hits_only_when_armed_and_only_its_pass)
+{
+    expect(!inject("x"));
+    inject_set("x:2,y:2+");
+    expect(!inject("x"));
+    expect(inject("x"));
+    expect(!inject("x"));
+    expect(!inject("y"));
+    expect(inject("y"));
+    expect(inject("y"));
+    inject_set("");
+    expect(!inject("y"));
+}
+
+TEST(times_are_printed_as_the_rfcs_say)
+{
+    char text[30];
+    clock_http_date(784111777LL * NS_PER_S, text);
+    expect_str(text, "Sun, 06 Nov 1994 08:49:37 GMT");
+    clock_iso8601(784111777LL * NS_PER_S + 5 * NS_PER_MS, text);
+    expect_str(text, "1994-11-06T08:49:37.005Z");
+}
