@@ -14,15 +14,16 @@
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
-struct metric_cell { /* one core's share of one series */
-    _Alignas(64) _Atomic int64_t value;          /* counter, gauge; histogram: sum in ns */
+struct metric_cell { /* one core's share of one series; a counter or gauge has room for `value` only */
+    _Alignas(64) _Atomic int64_t value;           /* counter, gauge; histogram: sum in ns */
     _Atomic uint64_t buckets[METRIC_BUCKETS + 1]; /* histogram only, not cumulative; the last is +Inf */
 };
 
 struct metric_series {
     struct metric_series *next;
     const char *labels; /* `route="/v1/items",method="GET"`, already escaped; "" for none */
-    struct metric_cell *cells; /* METRIC_CORES_MAX for none-labelled, cores for labelled */
+    char *cells;        /* metric_cells of them, cell_bytes apart */
+    size_t cell_bytes;
 };
 
 struct metric {
@@ -39,8 +40,11 @@ struct metric {
 #define GAUGE(name_, unit_, doc_)     { .name = name_, .unit = unit_, .doc = doc_, .kind = METRIC_GAUGE }
 #define HISTOGRAM(name_, doc_)        { .name = name_, .unit = "seconds", .doc = doc_, .kind = METRIC_HISTOGRAM }
 
-/* Which cell this thread writes; set once by each core (0..METRIC_CORES_MAX-1), 0 elsewhere. */
+/* Which cell this thread writes; set once by each core (0..metric_cells-1), 0 elsewhere. */
 extern _Thread_local int metric_cell_here;
+
+/* How many cells a series has: cores; set once at boot, before the first metric_open. Writers beyond it share the last. */
+extern int metric_cells;
 
 extern const int64_t metric_bucket_bounds_ns[METRIC_BUCKETS];
 
@@ -51,9 +55,13 @@ void metric_open(struct metric *metric);
  * escaped by the caller. Past METRIC_SERIES_MAX the answer is a shared series with the label other="true". */
 struct metric_series *metric_series_of(struct metric *metric, const char *labels);
 
+static inline struct metric_cell *metric_series_cell(const struct metric_series *series, int index)
+{
+    return (struct metric_cell *)(void *)(series->cells + series->cell_bytes * (size_t)index);
+}
 static inline void metric_series_add(struct metric_series *series, int64_t n)
 {
-    _Atomic int64_t *cell = &series->cells[metric_cell_here].value;
+    _Atomic int64_t *cell = &metric_series_cell(series, metric_cell_here)->value;
     /* One writer per cell: a plain load and store would do; relaxed keeps the reader sound. */
     atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + n, memory_order_relaxed);
 }
@@ -66,7 +74,7 @@ static inline void metric_add(struct metric *metric, int64_t n)
 static inline void metric_set(struct metric *metric, int64_t value)
 {
     if (likely(metric->own.cells != NULL))
-        atomic_store_explicit(&metric->own.cells[metric_cell_here].value, value, memory_order_relaxed);
+        atomic_store_explicit(&metric_series_cell(&metric->own, metric_cell_here)->value, value, memory_order_relaxed);
 }
 /* Histograms: one observation. Cost: about 5 ns. */
 void metric_series_observe(struct metric_series *series, int64_t took_ns);

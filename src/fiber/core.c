@@ -146,7 +146,7 @@ bool core_open(const struct core_plan *plan, struct core **ret_core)
     uv_prepare_start(&core->prepare, before_poll);
     uv_check_start(&core->after_poll, after_poll);
     here = core;
-    metric_cell_here = plan->index;
+    metric_cell_here = plan->index < metric_cells ? plan->index : metric_cells - 1;
     wheel_open(core);
     *ret_core = core;
     return true;

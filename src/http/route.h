@@ -16,7 +16,7 @@ struct route {
     bool exempt;             /* not shed, not limited: probes */
     int64_t timeout_ns;      /* the request's deadline; 0: the server's default */
     int64_t body_bytes_max;  /* 0: the server's default */
-    struct metric_series *latency; /* set by the router's owner (observe); may be NULL */
+    void *observed;          /* the record of whoever measures routes; set before the router is shared; may be NULL */
     int index;               /* set by router_add: 0.. */
 };
 
@@ -26,7 +26,7 @@ struct router *router_new(void);
  * already, or the pattern is malformed; the message names both. */
 bool router_add(struct router *router, const struct route *route);
 int router_count(const struct router *router);
-struct route *router_route(struct router *router, int index); /* to set latency before it is shared */
+struct route *router_route(struct router *router, int index); /* to set `observed` before it is shared */
 struct router *router_ref(struct router *router);
 void router_unref(struct router *router);
 /* Called with the last reference, so that what `data` points to can be let go. */

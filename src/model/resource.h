@@ -52,6 +52,7 @@ struct resource {
     struct bytes missing;         /* not empty: the schema lacks what the file needs: its routes answer 503 schema.not_ready, and this says what is missing */
     void *compiled;               /* plan.h: shapes and statements made once */
     int index;
+    const struct resource_set *set; /* the one it belongs to */
 };
 
 struct resource_set {

@@ -1,0 +1,23 @@
+#pragma once
+/* here.h - what the running core has for its features: its pool, the app's snapshot, its cursor box. */
+#include "pg/pg.h"
+#include "wire/cursor.h"
+
+struct resource_set;
+struct req;
+
+struct kit_core {
+    struct pg_pool *pool;      /* this core's; NULL in commands without a database */
+    struct resource_set *set;  /* the snapshot in force, NULL until the database was reached once */
+    struct cursor_box *cursors;
+    uint64_t random_state[2];
+};
+extern _Thread_local struct kit_core kit_here;
+
+/* Fast, not for secrets (nonces of cursors come from getrandom in bulk; see kit_random_bytes). */
+uint64_t kit_random(void);
+/* Cryptographically random bytes, from a buffer of getrandom() output per core. */
+void kit_random_bytes(void *ret_bytes, size_t size);
+
+/* pg_run() with its times added to the request (req->pool_wait_ns, db_ns, db_batches). */
+WAITS bool kit_ask(struct req *req, struct pg_batch *batch);
