@@ -3,15 +3,17 @@
 #include "pg/pg.h"
 #include "pg/value.h"
 
-/* How the columns of a result become members of an object: made once per statement shape, immutable. Nested objects
- * (to-one embeds) are columns of the same row; raw columns (to-many embeds built by PostgreSQL) pass through. */
+/* How the columns of a result become members of an object: made once per statement shape, immutable. Nested
+ * objects (to-one embeds) are columns of the same row; raw columns (to-many embeds built by PostgreSQL) pass
+ * through. */
 struct row_shape;
 struct row_member {
-    struct bytes key;             /* already JSON-escaped and quoted with its colon: "\"id\":" */
-    const struct pg_type *type;   /* scalar column; NULL for a nested object */
-    int column;                   /* index in the result; for a nested object: the column that is NULL when the object is null (-1: never) */
+    struct bytes key;           /* already JSON-escaped and quoted with its colon: "\"id\":" */
+    const struct pg_type *type; /* scalar column; NULL for a nested object */
+    int column; /* index in the result; for a nested object: the column that is NULL when the object is null
+                   (-1: never) */
     const struct row_shape *nested;
-    bool hidden;                  /* selected for cursors or ETags, not shown */
+    bool hidden; /* selected for cursors or ETags, not shown */
 };
 struct row_shape {
     const struct row_member *members;
