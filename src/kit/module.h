@@ -7,6 +7,7 @@
 #include "http/server.h"
 
 struct command;
+struct core;
 struct resource_set;
 struct text;
 
@@ -19,7 +20,8 @@ struct module_filter {
 /* What a feature may ask of the house when it opens. */
 struct kit {
     const char *app_folder;       /* absolute; NULL without an app */
-    int cores;
+    struct core *const *cores;    /* the running ones; filled after modules have opened */
+    int cores_count;
     bool dev;                     /* `lintel dev`: more is said, nothing more is exposed */
     struct http_server *server;   /* NULL outside serve */
     const struct module *const *modules; /* all, NULL-terminated: for catalogues and reference pages */

@@ -1,0 +1,45 @@
+#pragma once
+/* house.h - boot and drain: cores, pools, listeners, modules. */
+#include <pthread.h>
+#include <uv.h>
+
+#include "app/config.h"
+#include "fiber/fiber.h"
+#include "wire/cursor.h"
+
+struct house {
+    struct app_conf *conf;
+    struct kit kit;
+    void *rooms[CONFIG_MODULES_MAX];
+    struct http_filter filters[128];
+    struct pg_home *home;
+    struct http_server *server;
+    struct cursor_key cursor_key;
+    struct core *cores[METRIC_CORES_MAX];
+    pthread_t threads[METRIC_CORES_MAX];
+    int cores_count;
+    bool dev;
+    void (*ready)(struct house *house, void *arg); /* called once on core 0 when the first snapshot serves */
+    void *ready_arg;
+
+    /* Core 0 alone: */
+    struct resource_set *set;
+    struct catalog *catalog;
+    uint64_t fingerprint, files_stamp, generation, said_hash;
+    struct signal poke;
+    bool poke_files, announced, stopping;
+    int cores_draining;
+    int64_t started_ns;
+    uv_signal_t signals[3];
+};
+
+/* Serves until SIGTERM or SIGINT; returns the exit code. conf: borrowed. */
+int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *house, void *arg), void *arg);
+
+/* Runs fn(arg) in a fiber on a core of its own that has a pool (kit_here.pool), for commands that ask the database once.
+ * Returns what fn returned. */
+int house_ask(struct app_conf *conf, int (*fn)(struct app_conf *conf, void *arg), void *arg);
+
+/* Opens every module's room. */
+bool house_modules_open(struct house *house);
+void house_modules_close(struct house *house);

@@ -1,0 +1,245 @@
+#include "app/snapshot.h"
+
+#include "app/folder.h"
+#include "app/modules.h"
+#include "base/clock.h"
+#include "kit/here.h"
+#include "model/plan.h"
+
+static const char *const watched[] = { "resources", NULL };
+
+/* ---- putting in force ---- */
+
+struct delivery {
+    struct resource_set *set;
+    int missing;
+};
+
+static void deliver(void *arg)
+{
+    struct delivery *delivery = arg;
+    struct resource_set *before = kit_here.set;
+    kit_here.set = delivery->set;
+    kit_here.missing_count = delivery->missing;
+    resource_set_unref(before);
+    free(delivery);
+}
+
+static void set_drop(void *set)
+{
+    resource_set_unref(set);
+}
+
+static int missing_in(const struct resource_set *set)
+{
+    int missing = 0;
+    for (int i = 0; i < set->resources_count; i++)
+        missing += set->resources[i].missing.size > 0;
+    return missing;
+}
+
+static bool router_make(struct house *house, struct resource_set *set, struct router **ret_router)
+{
+    struct router *router = router_new();
+    if (set)
+        router_on_free(router, set_drop, resource_set_ref(set));
+    for (int i = 0; modules[i]; i++)
+        if (modules[i]->routes && !modules[i]->routes(house->rooms[i], router, set)) {
+            router_unref(router);
+            return false;
+        }
+    *ret_router = router;
+    return true;
+}
+
+static bool put_in_force(struct house *house, struct resource_set *set)
+{
+    struct router *router;
+    if (!router_make(house, set, &router))
+        return false;
+    for (int i = 0; set && i < house->cores_count; i++) {
+        struct delivery *delivery = malloc(sizeof *delivery);
+        check(delivery != NULL);
+        *delivery = (struct delivery){ resource_set_ref(set), missing_in(set) };
+        if (!core_post(house->cores[i], deliver, delivery))
+            deliver(delivery);
+    }
+    http_server_router(house->server, router);
+    router_unref(router);
+    return true;
+}
+
+/* ---- making ---- */
+
+static void say_diagnostics(struct house *house, const struct diagnostics *diagnostics)
+{
+    uint64_t hash = 0;
+    for (int i = 0; i < diagnostics->count; i++)
+        hash = hash * 31 + bytes_hash(bytes_of(diagnostics->items[i].message)) + (uint64_t)diagnostics->items[i].line;
+    if (hash == house->said_hash)
+        return; /* said already: an unchanged warning is not news at every refresh */
+    house->said_hash = hash;
+    for (int i = 0; i < diagnostics->count; i++) {
+        const struct diagnostic *item = &diagnostics->items[i];
+        log_event(item->severity == DIAGNOSTIC_ERROR ? LOG_ERROR : LOG_WARN, "declaration",
+                  "\"file\":\"%s\",\"line\":%d,\"column\":%d,\"message\":\"%s\",\"fix\":\"%s\"", log_string_z(item->file),
+                  item->line, item->column, log_string_z(item->message), log_string_z(item->fix ? item->fix : ""));
+    }
+}
+
+static bool set_make(struct house *house, struct resource_set **ret_set)
+{
+    struct arena arena;
+    arena_init(&arena, 256 << 20);
+    struct folder_files files;
+    struct diagnostics diagnostics;
+    diagnostics_init(&diagnostics, &arena);
+    const struct pg_encoding encoding = { .bigint_as_string = house->conf->bigint == BIGINT_STRING };
+    bool made = folder_read(&arena, house->conf->folder, "resources", ".yaml", &files) &&
+                resource_set_make(house->catalog, files.sources, files.count, &encoding, &diagnostics, ret_set);
+    if (made) {
+        say_diagnostics(house, &diagnostics);
+        if (diagnostics_have_errors(&diagnostics) && house->set) { /* a broken file keeps the old one running */
+            resource_set_unref(*ret_set);
+            made = fail(&PROBLEM_CONFIG, "declarations have errors; the last good ones stay in force");
+        }
+    }
+    arena_done(&arena);
+    return made;
+}
+
+bool snapshot_refresh(struct house *house, bool catalog_too)
+{
+    const int64_t started_ns = clock_now_ns();
+    if (catalog_too || !house->catalog) {
+        struct catalog *catalog;
+        uint64_t fingerprint;
+        /* The fingerprint first: what changes between the two reads is then found by the next comparison. */
+        if (!catalog_fingerprint(kit_here.pool, &fingerprint) || !catalog_read(kit_here.pool, NULL, &catalog))
+            return false;
+        catalog_unref(house->catalog);
+        house->catalog = catalog;
+        house->fingerprint = fingerprint;
+    }
+    struct resource_set *set;
+    if (!set_make(house, &set))
+        return false;
+    set->generation = ++house->generation;
+    if (!plan_compile(set) || !put_in_force(house, set)) {
+        resource_set_unref(set);
+        return false;
+    }
+    resource_set_unref(house->set);
+    house->set = set;
+    log_event(LOG_INFO, "snapshot", "\"resources\":%d,\"not_ready\":%d,\"relations\":%d,\"took_ms\":%.1f",
+              set->resources_count, missing_in(set), house->catalog->relations_count,
+              (double)(clock_now_ns() - started_ns) / 1e6);
+    return true;
+}
+
+/* ---- watching ---- */
+
+void snapshot_poke(struct house *house, bool files)
+{
+    house->poke_files |= files;
+    signal_set(&house->poke);
+}
+
+static void schema_changed(void *arg)
+{
+    snapshot_poke(arg, false);
+}
+
+static void other_core_changed(void *arg)
+{
+    struct house *house = arg;
+    (void)core_post(house->cores[0], schema_changed, house);
+}
+
+static void listen_for_change(void *arg)
+{
+    pg_pool_on_schema_change(kit_here.pool, other_core_changed, arg);
+}
+
+static void announce(struct house *house)
+{
+    if (house->announced)
+        return;
+    house->announced = true;
+    log_event(LOG_INFO, "server_ready", "\"listen\":\"%s\",\"admin\":\"%s\",\"cores\":%d,\"database\":\"%s\",\"took_ms\":%.0f",
+              http_server_address(house->server, 0), house->conf->admin ? house->conf->admin : "", house->cores_count,
+              log_string_z(pg_home_label(house->home)), (double)(clock_now_ns() - house->started_ns) / 1e6);
+    if (house->ready)
+        house->ready(house, house->ready_arg);
+}
+
+/* The first snapshot: again and again until the database is there. Liveness never depends on it. */
+static bool first_snapshot(struct house *house)
+{
+    int64_t pause_ns = 100 * NS_PER_MS;
+    const char *last = "";
+    char said[FAILURE_TEXT_BYTES] = "";
+    while (!house->stopping) {
+        fiber_deadline_set(core_now_ns() + 60 * NS_PER_S);
+        if (snapshot_refresh(house, true)) {
+            fiber_deadline_set(0);
+            announce(house);
+            return true;
+        }
+        last = failure_here->message;
+        if (strcmp(last, said) != 0) {
+            snprintf(said, sizeof said, "%s", last);
+            log_event(LOG_WARN, "waiting_for_database", "\"message\":\"%s\",\"cause\":\"%s\"", log_string_z(last),
+                      log_string_z(failure_here->cause));
+        }
+        failure_clear();
+        fiber_deadline_set(0);
+        if (!fiber_sleep(pause_ns))
+            return false;
+        if (pause_ns < NS_PER_S)
+            pause_ns *= 2;
+    }
+    return false;
+}
+
+static void look(struct house *house, bool poked)
+{
+    const uint64_t stamp = house->dev || house->poke_files ? folder_stamp(house->conf->folder, watched) : house->files_stamp;
+    const bool files = stamp != house->files_stamp || house->poke_files;
+    uint64_t fingerprint = house->fingerprint;
+    fiber_deadline_set(core_now_ns() + 30 * NS_PER_S);
+    const bool asked = catalog_fingerprint(kit_here.pool, &fingerprint);
+    const bool schema = asked && fingerprint != house->fingerprint;
+    house->files_stamp = stamp;
+    house->poke_files = false;
+    if ((files || schema) && !snapshot_refresh(house, schema))
+        log_event(LOG_WARN, "refresh_failed", "\"message\":\"%s\",\"cause\":\"%s\"", log_string_z(failure_here->message),
+                  log_string_z(failure_here->cause));
+    (void)poked;
+    failure_clear();
+    fiber_deadline_set(0);
+}
+
+void snapshot_watch(void *arg)
+{
+    struct house *house = arg;
+    if (!put_in_force(house, NULL)) { /* probes answer from the first moment */
+        log_event(LOG_ERROR, "start_failed", "\"message\":\"%s\"", log_string_z(failure_here->message));
+        failure_clear();
+    }
+    house->files_stamp = folder_stamp(house->conf->folder, watched);
+    if (!first_snapshot(house))
+        return;
+    for (int i = 0; i < house->cores_count; i++)
+        (void)core_post(house->cores[i], listen_for_change, house);
+    const int64_t every_ns = house->dev ? 500 * NS_PER_MS : house->conf->schema_poll_ns;
+    while (!house->stopping) {
+        const bool poked = signal_wait(&house->poke, "a change", core_now_ns() + every_ns);
+        signal_reset(&house->poke);
+        if (!poked && failure_here->problem == &PROBLEM_CANCELLED)
+            return;
+        failure_clear();
+        if (!house->stopping)
+            look(house, poked);
+    }
+}

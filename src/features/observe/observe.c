@@ -1,0 +1,145 @@
+/* observe.c - the door of the room that watches: probes, metrics, latency of each route, the access log. */
+#include "features/observe/exposition.h"
+#include "features/observe/routes.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "fiber/fiber.h"
+#include "http/req.h"
+#include "kit/here.h"
+#include "kit/module.h"
+#include "wire/json_write.h"
+
+enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
+
+struct conf {
+    int64_t access_log, slow_ns, ready_damping_ns;
+};
+
+struct observe {
+    const struct conf *conf;
+    const struct kit *kit;
+};
+
+static struct metric requests_slow = COUNTER("requests_slow", "requests", "Answers later than observe.slow.");
+
+/* ---- probes ---- */
+
+/* GET /livez: this core turns. Never asks the database. */
+static bool livez(struct req *req, void *room)
+{
+    (void)room;
+    text_lit(answer_text(req), "{\"status\":\"alive\"}\n");
+    return true;
+}
+
+/* GET /readyz: may the balancer send requests here? A database that fails is damped, so that a blip shorter than
+ * observe.ready_damping does not empty the balancer. */
+static bool readyz(struct req *req, void *room)
+{
+    const struct observe *observe = room;
+    struct pg_pool_state pool = { 0 };
+    if (kit_here.pool)
+        pg_pool_state(kit_here.pool, &pool);
+    const int64_t failing_ns = pool.failing_since_ns ? core_now_ns() - pool.failing_since_ns : 0;
+    const bool database = pool.healthy || (pool.failing_since_ns && failing_ns < observe->conf->ready_damping_ns);
+    const bool schema = kit_here.set != NULL;
+    const bool draining = http_server_draining(observe->kit->server);
+    const bool ready = database && schema && !draining;
+    answer_status(req, ready ? 200 : 503);
+    answer_header(req, "Cache-Control", BYTES("no-store"));
+    struct text *text = answer_text(req);
+    text_printf(text, "{\"status\":\"%s\",\"checks\":{\"database\":%s,\"schema\":%s,\"accepting\":%s}",
+                ready ? "ready" : "not_ready", database ? "true" : "false", schema ? "true" : "false",
+                draining ? "false" : "true");
+    if (kit_here.missing_count > 0)
+        text_printf(text, ",\"resources_not_ready\":%d", kit_here.missing_count);
+    text_lit(text, "}\n");
+    return true;
+}
+
+/* GET /metrics, on the admin listener. */
+static bool metrics_page(struct req *req, void *room)
+{
+    const struct observe *observe = room;
+    const struct bytes accept = req_header(req, "accept");
+    const bool open = accept.data && memmem(accept.data, accept.size, "application/openmetrics-text", 28) != NULL;
+    answer_type(req, open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                          : "text/plain; version=0.0.4; charset=utf-8");
+    exposition_write(answer_text(req), observe->kit, open);
+    return true;
+}
+
+/* ---- what each answer leaves behind ---- */
+
+static bool watch(struct req *req, void *room)
+{
+    const struct observe *observe = room;
+    const int64_t took_ns = clock_now_ns() - req->started_ns;
+    const int status = answer_status_of(req);
+    route_observe(req->route ? req->route->observed : NULL, req, status, took_ns);
+    const bool slow = took_ns >= observe->conf->slow_ns;
+    if (slow)
+        metric_add(&requests_slow, 1);
+    const int64_t mode = observe->conf->access_log;
+    if (mode == ACCESS_OFF || (mode == ACCESS_ERRORS && status < 500 && !slow))
+        return true;
+    log_event(slow ? LOG_WARN : LOG_INFO, slow ? "request_slow" : "request",
+              "\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"duration_ms\":%.3f,\"pool_wait_ms\":%.3f,\"db_ms\":%.3f,"
+              "\"bytes\":%lld",
+              http_method_names[req->method], log_string(req->uri.path), status, (double)took_ns / 1e6,
+              (double)req->pool_wait_ns / 1e6, (double)req->db_ns / 1e6, (long long)answer_bytes(req));
+    return true;
+}
+
+static bool observe_open(const void *conf, const struct kit *kit, void **ret_room)
+{
+    struct observe *observe = calloc(1, sizeof *observe);
+    check(observe != NULL);
+    observe->conf = conf;
+    observe->kit = kit;
+    *ret_room = observe;
+    return true;
+}
+
+static bool observe_routes(void *room, struct router *router, struct resource_set *set)
+{
+    (void)set;
+    const struct route routes[] = {
+        { .method = HTTP_GET, .pattern = "/livez", .run = livez, .room = room, .both = true, .exempt = true },
+        { .method = HTTP_GET, .pattern = "/readyz", .run = readyz, .room = room, .both = true, .exempt = true },
+        { .method = HTTP_GET, .pattern = "/metrics", .run = metrics_page, .room = room, .admin = true, .exempt = true },
+    };
+    for (size_t i = 0; i < array_count(routes); i++)
+        if (!router_add(router, &routes[i]))
+            return false;
+    for (int i = 0; i < router_count(router); i++) {
+        struct route *route = router_route(router, i);
+        route->observed = route_record_of(http_method_names[route->method], route->pattern);
+    }
+    return true;
+}
+
+static const char *const access_choices[] = { "off", "errors", "all", NULL };
+
+const struct module observe_module = {
+    .name = "observe",
+    .summary = "Probes, metrics, the latency of each route and the access log.",
+    .conf_bytes = sizeof(struct conf),
+    .knobs = (const struct knob[]){
+        KNOB(conf, access_log, .kind = KNOB_CHOICE, .choices = access_choices, .preset = ACCESS_ERRORS, .max = 2,
+             .doc = "Which requests are logged: off, errors (status 500 and up, and slow ones), all."),
+        { .name = "slow", .kind = KNOB_DURATION, .offset = offsetof(struct conf, slow_ns), .min = NS_PER_MS,
+          .max = 3600 * NS_PER_S, .preset = NS_PER_S, .doc = "A request that takes longer is counted and logged as slow." },
+        { .name = "ready_damping", .kind = KNOB_DURATION, .offset = offsetof(struct conf, ready_damping_ns), .min = 0,
+          .max = 300 * NS_PER_S, .preset = 3 * NS_PER_S,
+          .doc = "How long the database may be away before /readyz says no." },
+        { 0 } },
+    .open = observe_open,
+    .close = free,
+    .routes = observe_routes,
+    .filters = (const struct module_filter[]){ { STAGE_OBSERVE, watch }, { 0 } },
+    .metrics = (struct metric *const[]){ &requests_slow, &route_duration, &route_database, &route_requests, &route_bytes, NULL },
+};
