@@ -1,0 +1,69 @@
+#pragma once
+/* rest.h - what the files of the REST window share: a request's wishes, read from its URL and headers, in model's terms. */
+#include "http/req.h"
+#include "kit/here.h"
+#include "model/plan.h"
+#include "wire/preference.h"
+
+#define REST_SETTINGS_MAX 4
+
+struct rest_conf {
+    int64_t stream_rows; /* lists of more rows are streamed through a cursor */
+    int64_t chunk_rows;
+};
+struct rest {
+    const struct rest_conf *conf;
+};
+
+/* The resource a route belongs to. */
+static inline const struct resource *rest_resource(const struct req *req);
+
+/* Who asks, as settings of the transaction. Errors: PROBLEM_QUERY when a declared tenant header is missing. */
+bool rest_context(struct req *req, const struct resource *resource, struct plan_context *ret_context);
+/* select=… of the URL; NULL when there is none. Errors: PROBLEM_QUERY. */
+bool rest_select(struct req *req, const struct select_node **ret_select);
+/* filter, select, order, limit, page, count. Errors: PROBLEM_QUERY naming the parameter. */
+bool rest_list_query(struct req *req, const struct resource *resource, struct list_query *ret_query);
+/* Refuses query parameters other than `select`. */
+bool rest_only_select(struct req *req);
+/* The Prefer header. */
+struct preferences rest_preferences(struct req *req);
+
+/* Runs the plan as one batch of the given kind; its counting statement is the second step. Refusals of the database are
+ * explained in the resource's own names. row_pointer: "" for one object. */
+WAITS bool rest_run(struct req *req, struct plan *plan, const struct plan_context *context, enum pg_kind kind,
+                    struct pg_batch *batch, struct pg_step *steps);
+
+/* `"VERSION.HASH"`: strong, covers the version, select and encoding of the representation. */
+void rest_etag_set(struct req *req, const struct plan *plan, const struct pg_result *result, int64_t row);
+/* If-Match: the one version the client saw. *ret_version: data NULL when there is no condition or it is `*`.
+ * Errors: PROBLEM_PRECONDITION (no tag can match), PROBLEM_PRECONDITION_REQUIRED (428). */
+bool rest_if_match(struct req *req, const struct resource *resource, struct bytes *ret_version);
+/* True when If-None-Match names the ETag already set: the answer is then 304 without a body. */
+bool rest_not_modified(struct req *req);
+
+/* ,"page":{…}} and the Link header. */
+struct rest_page {
+    int64_t limit, count; /* count -1: not asked */
+    bool count_capped, count_estimated;
+    struct bytes next, prev; /* sealed cursors, data NULL: none */
+};
+void rest_page_write(struct text *text, const struct rest_page *page);
+void rest_page_link(struct req *req, const struct rest_page *page);
+
+/* The handlers. */
+bool rest_list(struct req *req, void *room);
+bool rest_get(struct req *req, void *room);
+bool rest_create(struct req *req, void *room);
+bool rest_update(struct req *req, void *room);
+bool rest_replace(struct req *req, void *room);
+bool rest_delete(struct req *req, void *room);
+
+extern const struct problem PROBLEM_PRECONDITION;          /* 412 precondition.failed */
+extern const struct problem PROBLEM_PRECONDITION_REQUIRED; /* 428 precondition.required */
+
+#include "http/route.h"
+static inline const struct resource *rest_resource(const struct req *req)
+{
+    return req->route->data;
+}
