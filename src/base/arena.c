@@ -135,6 +135,14 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t new_siz
     return block;
 }
 
+void arena_shrink(struct arena *arena, void *block, size_t old_size, size_t new_size)
+{
+    const size_t old_room = (old_size + 15) & ~(size_t)15, new_room = (new_size + 15) & ~(size_t)15;
+    check(new_size <= old_size);
+    if (block && (char *)block + old_room == arena->at)
+        arena->at = (char *)block + new_room;
+}
+
 char *arena_copy(struct arena *arena, struct bytes text)
 {
     char *copy = arena_alloc(arena, text.size + 1);

@@ -37,6 +37,9 @@ void *arena_zalloc(struct arena *arena, size_t size) __attribute__((malloc, allo
 /* Grows a block; in place when it was the newest. Errors: NULL past the ceiling, the old block untouched. */
 void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t new_size);
 
+/* Gives the end of the newest block back; nothing happens to any other. `old_size` is the size it was asked with. */
+void arena_shrink(struct arena *arena, void *block, size_t old_size, size_t new_size);
+
 /* A NUL-terminated copy. Errors: NULL past the ceiling. */
 char *arena_copy(struct arena *arena, struct bytes text);
 

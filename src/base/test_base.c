@@ -48,6 +48,19 @@ TEST(the_newest_block_grows_in_place)
     arena_done(&arena);
 }
 
+TEST(the_end_of_the_newest_block_alone_can_be_given_back)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    char *first = arena_alloc(&arena, 1000), *second = arena_alloc(&arena, 1000);
+    arena_shrink(&arena, first, 1000, 10);
+    expect((char *)arena_alloc(&arena, 16) == second + 1008);
+    char *third = arena_alloc(&arena, 1000);
+    arena_shrink(&arena, third, 1000, 17);
+    expect((char *)arena_alloc(&arena, 16) == third + 32);
+    arena_done(&arena);
+}
+
 TEST(a_text_past_its_ceiling_fails_and_stays_failed)
 {
     struct text text;
