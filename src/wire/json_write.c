@@ -7,8 +7,14 @@ struct escape {
     char text[7];
     uint8_t size;
 };
-#define SHORT(c) { { '\\', c }, 2 }
-#define LONG(high, low) { { '\\', 'u', '0', '0', high, low }, 6 }
+#define SHORT(c)                                                                                             \
+    {                                                                                                        \
+        { '\\', c }, 2                                                                                       \
+    }
+#define LONG(high, low)                                                                                      \
+    {                                                                                                        \
+        { '\\', 'u', '0', '0', high, low }, 6                                                                \
+    }
 static const struct escape escapes[32] = {
     LONG('0', '0'), LONG('0', '1'), LONG('0', '2'), LONG('0', '3'), LONG('0', '4'), LONG('0', '5'),
     LONG('0', '6'), LONG('0', '7'), SHORT('b'),     SHORT('t'),     SHORT('n'),     LONG('0', 'b'),
@@ -33,8 +39,8 @@ static inline unsigned escape_mask(__m128i block)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash)));
 }
 
-/* Copies what needs no escape from the start of `from`, at most `size`; returns how much that was. `to` must have room
- * for `size` bytes: they may all be written, what counts is the return value. */
+/* Copies what needs no escape from the start of `from`, at most `size`; returns how much that was. `to` must
+ * have room for `size` bytes: they may all be written, what counts is the return value. */
 static inline size_t copy_clean(char *to, const char *from, size_t size)
 {
     size_t done = 0;
@@ -62,8 +68,8 @@ static inline size_t copy_clean(char *to, const char *from, size_t size)
     return done;
 }
 
-/* Never asks for more room than the finished string takes, so that a ceiling is met exactly. `after`: what the caller
- * will append. */
+/* Never asks for more room than the finished string takes, so that a ceiling is met exactly. `after`: what
+ * the caller will append. */
 static void write_escaped(struct text *text, struct bytes content, size_t after)
 {
     if (!text_room(text, content.size + after))

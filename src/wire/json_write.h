@@ -1,11 +1,11 @@
 #pragma once
 /* json_write.h - JSON going out: escaped strings, keys and scalars appended to a struct text (base/text.h).
  *
- * The writer keeps no state: commas, braces and nesting are the caller's, since whoever encodes rows knows them
- * already. A text that met its ceiling stays failed and is checked once, with text_ok(). Strings are copied in runs of
- * 16 bytes; only `"`, `\` and bytes below 0x20 are rewritten, so valid UTF-8 in is valid UTF-8 out (it is not checked
- * here: what comes from PostgreSQL in a UTF8 database or from json_parse() is valid).
- * Source: RFC 8259, section 7. */
+ * The writer keeps no state: commas, braces and nesting are the caller's, since whoever encodes rows knows
+ * them already. A text that met its ceiling stays failed and is checked once, with text_ok(). Strings are
+ * copied in runs of 16 bytes; only `"`, `\` and bytes below 0x20 are rewritten, so valid UTF-8 in is valid
+ * UTF-8 out (it is not checked here: what comes from PostgreSQL in a UTF8 database or from json_parse() is
+ * valid). Source: RFC 8259, section 7. */
 #include "base/bytes.h"
 #include "base/text.h"
 

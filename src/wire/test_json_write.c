@@ -1,4 +1,5 @@
-/* Goal: what is written is JSON whatever the bytes, at every length around the 16-byte blocks, and a ceiling is met exactly. */
+/* Goal: what is written is JSON whatever the bytes, at every length around the 16-byte blocks, and a ceiling
+ * is met exactly. */
 #include "base/test.h"
 
 #include "wire/json_write.h"
@@ -21,7 +22,8 @@ TEST(quotes_backslashes_and_control_characters_are_escaped_and_nothing_else)
     expect_bytes(written(BYTES("a\"b\\c/d")), "\"a\\\"b\\\\c/d\"");
     expect_bytes(written(BYTES("\b\t\n\f\r")), "\"\\b\\t\\n\\f\\r\"");
     expect_bytes(written(BYTES("\x00\x01\x1f\x20\x7f")), "\"\\u0000\\u0001\\u001f \x7f\"");
-    expect_bytes(written(BYTES("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80")), "\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\"");
+    expect_bytes(written(BYTES("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80")),
+                 "\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\"");
 }
 
 /* The plain way, one byte at a time, to hold the fast one against. */
@@ -47,7 +49,7 @@ TEST(every_byte_at_every_place_of_every_short_length_is_as_the_plain_way_writes_
 {
     struct text want;
     text_init_heap(&want, 0);
-    text_init_heap(&text, 0);
+    text_done(&text);
     char content[40];
     for (size_t size = 1; size <= sizeof content; size++)
         for (size_t place = 0; place < size; place++)
@@ -69,7 +71,10 @@ TEST(every_byte_at_every_place_of_every_short_length_is_as_the_plain_way_writes_
 
 TEST(a_string_fits_a_ceiling_of_just_its_size_and_fails_one_byte_below)
 {
-    static const struct { struct bytes content; size_t size; } cases[] = {
+    static const struct {
+        struct bytes content;
+        size_t size;
+    } cases[] = {
         { BYTES_INIT(""), 2 },
         { BYTES_INIT("abc"), 5 },
         { BYTES_INIT("\x01"), 8 },
@@ -106,14 +111,20 @@ TEST(numbers_names_and_constants_are_written_plainly)
     json_write_bool(&text, true);
     json_write_bool(&text, false);
     json_write_null(&text);
-    expect_bytes(text_bytes(&text), "\"a\\\"b\":-9223372036854775808,9223372036854775807,0,18446744073709551615,truefalsenull");
+    expect_bytes(text_bytes(&text),
+                 "\"a\\\"b\":-9223372036854775808,9223372036854775807,0,18446744073709551615,truefalsenull");
 }
 
 TEST(base64_is_that_of_rfc_4648)
 {
     static const char *const pairs[][2] = {
-        { "", "\"\"" },           { "f", "\"Zg==\"" },         { "fo", "\"Zm8=\"" },          { "foo", "\"Zm9v\"" },
-        { "foob", "\"Zm9vYg==\"" }, { "fooba", "\"Zm9vYmE=\"" }, { "foobar", "\"Zm9vYmFy\"" },
+        { "", "\"\"" },
+        { "f", "\"Zg==\"" },
+        { "fo", "\"Zm8=\"" },
+        { "foo", "\"Zm9v\"" },
+        { "foob", "\"Zm9vYg==\"" },
+        { "fooba", "\"Zm9vYmE=\"" },
+        { "foobar", "\"Zm9vYmFy\"" },
         { "\xff\xfb\xef", "\"//vv\"" },
     };
     for (size_t i = 0; i < array_count(pairs); i++) {
