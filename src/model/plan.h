@@ -49,6 +49,8 @@ struct plan {
     int count_params_count;
     enum count_mode count;
     bool custom_plan;                   /* wants plan_cache_mode = force_custom_plan */
+    int *key_columns;                   /* writes that return rows: result columns that hold the resource's key, for Location */
+    int key_columns_count;              /* 0: the resource has no key */
 };
 
 /* All of these: never wait; errors are false with PROBLEM_QUERY / PROBLEM_VALIDATION / PROBLEM_CURSOR naming the part. */
@@ -85,3 +87,14 @@ bool plan_cursor_write(struct text *text, const struct plan *plan, const struct 
  * the constraint or column the server named; resource's own names only, nothing internal. row_pointer: "" or "/3". */
 void plan_explain_error(struct arena *arena, const struct resource *resource, const struct pg_error *error,
                         const char *row_pointer);
+
+/* How a conditional or keyed write ended, read from the results of its steps (rest runs step 0 = plan->sql and, when
+ * plan->count_sql is not empty, step 1 = plan->count_sql in the same transaction). */
+bool plan_wrote(const struct plan *plan, const struct pg_step *steps, int steps_count);      /* a row was changed */
+bool plan_row_exists(const struct plan *plan, const struct pg_step *steps, int steps_count); /* not changed, but there: 412 */
+/* An upsert inserted rather than updated. */
+bool plan_inserted(const struct plan *plan, const struct pg_result *result);
+
+/* Makes once what every request of a resource shares (texts, shapes): resource->compiled, in the set's arena. Called after
+ * resource_set_make(), before the set is shared. Errors: false past a limit. */
+bool plan_compile(struct resource_set *set);
