@@ -341,7 +341,7 @@ static void write_quoted(struct text *out, struct bytes value)
 static void write_comma(struct pgtext_array_writer *writer)
 {
     if (writer->comma)
-        text_byte(writer->out, ',');
+        text_byte(writer->out, writer->delimiter ? writer->delimiter : ',');
     writer->comma = true;
 }
 

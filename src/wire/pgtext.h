@@ -83,7 +83,8 @@ enum pgtext_token pgtext_multirange_next(struct pgtext_multirange *multirange, s
 
 struct pgtext_array_writer {
     struct text *out;
-    bool comma; /* something stands before */
+    char delimiter; /* between elements; 0: ',' */
+    bool comma;     /* something stands before */
 };
 
 /* Set .out, then: begin, value | null | begin … end, end. A value with a NUL fails the text. */

@@ -227,6 +227,14 @@ TEST(written_arrays_read_back)
     pgtext_array_write_value(&writer, BYTES("a\0b"));
     expect(!text_ok(&out));
     text_done(&out);
+    text_init_heap(&out, 0);
+    writer = (struct pgtext_array_writer){ .out = &out, .delimiter = ';' };
+    pgtext_array_write_begin(&writer);
+    pgtext_array_write_value(&writer, BYTES("(1,1)"));
+    pgtext_array_write_value(&writer, BYTES("(2,2)"));
+    pgtext_array_write_end(&writer);
+    expect_bytes(text_bytes(&out), "{\"(1,1)\";\"(2,2)\"}");
+    text_done(&out);
 }
 
 TEST(written_composites_and_ranges_read_back)
