@@ -1,6 +1,6 @@
-/* The scalar types of pg_catalog, their arrays, ranges and multiranges. Their OIDs are part of PostgreSQL's catalog
- * contract and never change; test_type_builtin.c holds the table against the running server's pg_type. Left out:
- * pseudo-types that no result column can have, and row types of the catalog's own tables. */
+/* The scalar types of pg_catalog, their arrays, ranges and multiranges. Their OIDs are part of PostgreSQL's
+ * catalog contract and never change; test_type_builtin.c holds the table against the server's pg_type.
+ * Left out: pseudo-types that no result column can have, and row types of the catalog's own tables. */
 #include "pg/value.h"
 
 /* clang-format off */
