@@ -1,0 +1,96 @@
+/* command_check.c - `lintel check`: everything that can be wrong before serving. */
+#include "app/commands.h"
+
+#include <getopt.h>
+
+#include "app/folder.h"
+#include "app/house.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "kit/here.h"
+#include "model/plan.h"
+
+struct check_options {
+    const char *folder;
+    bool json;
+};
+
+static int report(const struct check_options *options, const struct diagnostics *diagnostics,
+                  const struct resource_set *set)
+{
+    int errors = 0, exposed = 0;
+    for (int i = 0; i < diagnostics->count; i++)
+        errors += diagnostics->items[i].severity == DIAGNOSTIC_ERROR;
+    for (int i = 0; i < set->resources_count; i++)
+        exposed += set->resources[i].public_access;
+    diagnostics_print(diagnostics, options->folder, options->json, stdout);
+    if (options->json)
+        printf("{\"errors\":%d,\"warnings\":%d,\"resources\":%d,\"exposed\":%d}\n", errors, diagnostics->count - errors,
+               set->resources_count, exposed);
+    else
+        printf("%s: %d resource%s, %d exposed; %d error%s, %d warning%s\n", options->folder, set->resources_count,
+               set->resources_count == 1 ? "" : "s", exposed, errors, errors == 1 ? "" : "s", diagnostics->count - errors,
+               diagnostics->count - errors == 1 ? "" : "s");
+    if (!options->json && set->resources_count == 0)
+        printf("nothing is exposed: add a file to %s/resources, or start with `lintel init --expose SCHEMA.TABLE`\n",
+               options->folder);
+    return errors ? EXIT_FOUND : EXIT_OK;
+}
+
+static int check_ask(struct app_conf *conf, void *arg)
+{
+    const struct check_options *options = arg;
+    fiber_deadline_set(core_now_ns() + 120 * NS_PER_S);
+    struct arena arena;
+    arena_init(&arena, 1LL << 30);
+    struct folder_files files;
+    struct diagnostics diagnostics;
+    diagnostics_init(&diagnostics, &arena);
+    const struct pg_encoding encoding = { .bigint_as_string = conf->bigint == BIGINT_STRING };
+    struct catalog *catalog = NULL;
+    struct resource_set *set = NULL;
+    int code = EXIT_ENVIRONMENT;
+    if (pg_pool_warm(kit_here.pool) && catalog_read(kit_here.pool, NULL, &catalog) &&
+        folder_read(&arena, conf->folder, "resources", ".yaml", &files) &&
+        resource_set_make(catalog, files.sources, files.count, &encoding, &diagnostics, &set) && plan_compile(set))
+        code = report(options, &diagnostics, set);
+    else
+        (void)command_failed();
+    resource_set_unref(set);
+    catalog_unref(catalog);
+    arena_done(&arena);
+    return code;
+}
+
+static int check_run(int argc, char **argv)
+{
+    static const struct option long_options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+    struct check_options options = { 0 };
+    for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
+        if (c != 'j')
+            return command_usage(&command_check, "unknown option");
+        options.json = true;
+    }
+    if (argc - optind != 1)
+        return command_usage(&command_check, "name the app folder");
+    options.folder = argv[optind];
+    struct app_conf *conf = command_config(options.folder);
+    if (!conf)
+        return EXIT_FOUND;
+    log_level_least = LOG_ERROR;
+    const int code = house_ask(conf, check_ask, &options);
+    if (code == EXIT_ENVIRONMENT && failure_here && failure_here->problem)
+        (void)command_failed();
+    config_free(conf);
+    return code;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .usage = "check DIR [--json]",
+    .summary = "Says everything that is wrong with an app folder before it serves.",
+    .help = "Reads lintel.yaml and every declaration, resolves them against the database, and says each error with file, line,\n"
+            "column and the fix. Exit code 0: nothing wrong (warnings allowed), 1: errors, 3: the database cannot be reached.\n\n"
+            "  --json   one JSON object a line: each finding, then a summary\n",
+    .run = check_run,
+};

@@ -1,0 +1,285 @@
+/* command_init.c - `lintel init`: from an existing database to an app folder. Nothing is exposed that was not named. */
+#include "app/commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/folder.h"
+#include "app/house.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "kit/here.h"
+
+#define EXPOSE_MAX 1024
+
+struct init_options {
+    const char *url, *folder;
+    const char *expose[EXPOSE_MAX];
+    bool expose_used[EXPOSE_MAX];
+    int expose_count;
+    bool json;
+};
+
+/* "schema", "schema.table"; a name with a dot in it is quoted: "my.schema".table */
+static struct bytes name_part(struct bytes *rest)
+{
+    struct bytes part;
+    if (rest->size && rest->data[0] == '"') {
+        size_t end = 1;
+        while (end < rest->size && rest->data[end] != '"')
+            end++;
+        part = (struct bytes){ rest->data + 1, end - 1 };
+        *rest = bytes_from(*rest, end + 1);
+        if (rest->size && rest->data[0] == '.')
+            *rest = bytes_from(*rest, 1);
+        return part;
+    }
+    part = bytes_cut(rest, '.');
+    if (!rest->data)
+        *rest = (struct bytes){ "", 0 };
+    return part;
+}
+
+static bool named(struct init_options *options, const struct relation *relation)
+{
+    bool found = false;
+    for (int i = 0; i < options->expose_count; i++) {
+        struct bytes rest = bytes_of(options->expose[i]);
+        const struct bytes schema = name_part(&rest);
+        const struct bytes table = rest;
+        struct bytes unquoted = table;
+        if (table.size > 1 && table.data[0] == '"' && table.data[table.size - 1] == '"')
+            unquoted = (struct bytes){ table.data + 1, table.size - 2 };
+        if (!bytes_equal(schema, relation->schema))
+            continue;
+        if (table.size ? bytes_equal(unquoted, relation->name) : !relation->is_partition && relation->can_select) {
+            options->expose_used[i] = true;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static bool clashes(const struct relation *const *chosen, int count, const struct relation *relation)
+{
+    for (int i = 0; i < count; i++)
+        if (chosen[i] != relation && bytes_equal(chosen[i]->name, relation->name))
+            return true;
+    return false;
+}
+
+/* A file name that is legal and readable everywhere; the resource's own name stands inside. */
+static const char *file_name(struct arena *arena, struct bytes name, int number)
+{
+    struct text text;
+    text_init(&text, arena, name.size + 24);
+    bool odd = name.size > 100;
+    for (size_t i = 0; i < name.size && i < 100; i++) {
+        const char c = name.data[i];
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+                           (c == '.' && i > 0);
+        odd |= !plain;
+        text_byte(&text, plain ? c : '_');
+    }
+    if (odd)
+        text_printf(&text, "-%d", number);
+    text_lit(&text, ".yaml");
+    return text_z(&text);
+}
+
+static bool resource_write(struct init_options *options, struct arena *arena, const struct relation *const *chosen, int count,
+                           int i)
+{
+    const struct relation *relation = chosen[i];
+    struct bytes name = relation->name;
+    if (clashes(chosen, count, relation)) {
+        name = bytes_of(arena_printf(arena, "%.*s.%.*s", BYTES_ARG(relation->schema), BYTES_ARG(relation->name)));
+        fprintf(stderr, "note: several schemas have a table %.*s; this one is served as /v1/%.*s\n", BYTES_ARG(relation->name),
+                BYTES_ARG(name));
+    }
+    struct text text;
+    text_init(&text, arena, 4096);
+    resource_file_write(&text, relation, name);
+    const char *path = arena_printf(arena, "%s/resources/%s", options->folder, file_name(arena, name, i));
+    return text_ok(&text) && file_write_new(path, text_bytes(&text), 0644);
+}
+
+static bool has_password(const char *url)
+{
+    const char *at = strchr(url, '@'), *scheme = strstr(url, "://");
+    if (strstr(url, "password="))
+        return true;
+    if (!at || !scheme)
+        return false;
+    const char *colon = memchr(scheme + 3, ':', (size_t)(at - scheme - 3));
+    return colon != NULL;
+}
+
+static void yaml_quoted(struct text *text, const char *value)
+{
+    text_byte(text, '"');
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\')
+            text_byte(text, '\\');
+        text_byte(text, *value);
+    }
+    text_byte(text, '"');
+}
+
+static bool folder_write(struct init_options *options, struct arena *arena)
+{
+    const char *folder = options->folder;
+    struct text text;
+    text_init(&text, arena, 4096);
+    text_lit(&text, "# lintel.yaml - how this app is served. Unknown keys are errors; `lintel reference knobs` lists them all.\n"
+                    "listen: 127.0.0.1:8080\n"
+                    "admin: 127.0.0.1:9090        # metrics, never on the public listener\n"
+                    "# LINTEL_DATABASE_URL in the environment overrides this; ${NAME} takes a variable, file:PATH a file.\n"
+                    "database: ");
+    const bool secret = has_password(options->url);
+    if (secret)
+        text_lit(&text, "file:secrets.database   # it holds a password: readable by its owner only, and not for git");
+    else
+        yaml_quoted(&text, options->url);
+    text_lit(&text, "\n# bigint: string            # int8 as JSON strings, for clients that cannot hold more than 2^53\n"
+                    "# pools: {max: 20}\n# http: {body_bytes_max: 1MiB}\n");
+    const char *path = arena_printf(arena, "%s/resources", folder);
+    if ((mkdir(folder, 0755) != 0 && errno != EEXIST) || (mkdir(path, 0755) != 0 && errno != EEXIST))
+        return fail(&PROBLEM_ENVIRONMENT, "%s: cannot be created: %s", folder, strerror(errno));
+    if (!file_write_new(arena_printf(arena, "%s/lintel.yaml", folder), text_bytes(&text), 0644))
+        return false;
+    if (secret && !file_write_new(arena_printf(arena, "%s/secrets.database", folder), bytes_of(options->url), 0600))
+        return false;
+    unsigned char key[32];
+    struct text hex;
+    kit_random_bytes(key, sizeof key);
+    text_init(&hex, arena, 80);
+    for (size_t i = 0; i < sizeof key; i++)
+        text_printf(&hex, "%02x", key[i]);
+    text_byte(&hex, '\n');
+    return file_write_new(arena_printf(arena, "%s/secrets.key", folder), text_bytes(&hex), 0600) &&
+           file_write_new(arena_printf(arena, "%s/.gitignore", folder), BYTES("secrets.*\n.lintel/\n"), 0644);
+}
+
+/* int8 keys past 2^53 lose digits in clients that read JSON numbers as doubles. Only indexed maxima are asked for. */
+static WAITS bool warn_of_bigints(const struct relation *const *chosen, int count, struct arena *arena)
+{
+    for (int i = 0; i < count; i++) {
+        const struct constraint *primary = chosen[i]->primary;
+        if (!primary || primary->columns_count != 1 || primary->columns[0]->type->kind != PG_TYPE_BIGINT)
+            continue;
+        struct text sql;
+        text_init(&sql, arena, 256);
+        const struct bytes column = primary->columns[0]->name;
+        text_printf(&sql, "select pg_catalog.max(");
+        sqltext_identifier(&sql, column);
+        text_printf(&sql, ") > 9007199254740992 from %.*s", BYTES_ARG(chosen[i]->sql));
+        auto_batch struct pg_batch batch = { 0 };
+        struct pg_step step = { pg_statement_of(kit_here.pool, text_bytes(&sql)), NULL, 0, NULL };
+        batch = (struct pg_batch){ .arena = arena, .kind = PG_READ, .steps = &step, .steps_count = 1 };
+        if (!step.statement || !pg_run(kit_here.pool, &batch)) {
+            failure_clear(); /* a warning that could not be worked out is not worth failing for */
+            continue;
+        }
+        const struct bytes past = pg_result_value(step.result, 0, 0);
+        if (past.size && past.data[0] == 't')
+            fprintf(stderr, "note: %.*s.%.*s holds values past 2^53, which JavaScript clients round: consider `bigint: string`\n",
+                    BYTES_ARG(chosen[i]->name), BYTES_ARG(column));
+    }
+    return true;
+}
+
+static int init_ask(struct app_conf *conf, void *arg)
+{
+    (void)conf;
+    struct init_options *options = arg;
+    fiber_deadline_set(core_now_ns() + 300 * NS_PER_S);
+    struct catalog *catalog;
+    if (!pg_pool_warm(kit_here.pool) || !catalog_read(kit_here.pool, NULL, &catalog))
+        return command_failed();
+    struct arena arena;
+    arena_init(&arena, 0);
+    const struct relation **chosen = ARENA_ARRAY(&arena, const struct relation *, (size_t)catalog->relations_count + 1);
+    int count = 0;
+    for (int i = 0; i < catalog->relations_count; i++)
+        if (named(options, catalog->relations[i]))
+            chosen[count++] = catalog->relations[i];
+    int code = EXIT_OK;
+    for (int i = 0; i < options->expose_count && code == EXIT_OK; i++)
+        if (!options->expose_used[i]) {
+            fprintf(stderr, "lintel init: --expose %s: the database has no such schema or table that %.*s may read\n",
+                    options->expose[i], BYTES_ARG(catalog->role));
+            code = EXIT_FOUND;
+        }
+    if (code == EXIT_OK) {
+        bool written = folder_write(options, &arena);
+        for (int i = 0; i < count && written; i++)
+            written = resource_write(options, &arena, chosen, count, i);
+        if (!written || !warn_of_bigints(chosen, count, &arena))
+            code = command_failed();
+        else if (options->json)
+            printf("{\"folder\":\"%s\",\"relations\":%d,\"exposed\":%d}\n", log_string_z(options->folder),
+                   catalog->relations_count, count);
+        else
+            printf("%s: %d of %d tables and views exposed, read-only. Next:\n  lintel check %s\n  lintel serve %s\n",
+                   options->folder, count, catalog->relations_count, options->folder, options->folder);
+    }
+    arena_done(&arena);
+    catalog_unref(catalog);
+    return code;
+}
+
+static int init_run(int argc, char **argv)
+{
+    static const struct option long_options[] = { { "db", required_argument, NULL, 'd' },
+                                                  { "expose", required_argument, NULL, 'e' },
+                                                  { "json", no_argument, NULL, 'j' },
+                                                  { 0 } };
+    static struct init_options options;
+    for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
+        if (c == 'd')
+            options.url = optarg;
+        else if (c == 'j')
+            options.json = true;
+        else if (c == 'e' && options.expose_count < EXPOSE_MAX)
+            options.expose[options.expose_count++] = optarg;
+        else
+            return command_usage(&command_init, c == 'e' ? "more than 1024 --expose" : "unknown option");
+    }
+    if (!options.url)
+        options.url = getenv("LINTEL_DATABASE_URL");
+    if (!options.url)
+        return command_usage(&command_init, "--db URL is missing");
+    if (argc - optind != 1)
+        return command_usage(&command_init, "name the folder to write");
+    options.folder = argv[optind];
+    char path[4096];
+    snprintf(path, sizeof path, "%s/lintel.yaml", options.folder);
+    if (access(path, F_OK) == 0) {
+        fprintf(stderr, "lintel init: %s exists already; nothing was changed\n", path);
+        return EXIT_FOUND;
+    }
+    log_level_least = LOG_ERROR;
+    struct app_conf *conf = config_preset();
+    conf->database = options.url;
+    const int code = house_ask(conf, init_ask, &options);
+    if (code == EXIT_ENVIRONMENT && failure_here && failure_here->problem)
+        (void)command_failed();
+    config_free(conf);
+    return code;
+}
+
+const struct command command_init = {
+    .name = "init",
+    .usage = "init --db URL [--expose SCHEMA[.TABLE]]… DIR",
+    .summary = "Reads an existing database and writes an app folder; nothing is exposed unasked.",
+    .help = "  --db URL                   postgres://user@host/database, or key=value as libpq takes it\n"
+            "  --expose SCHEMA[.TABLE]    write this table, or every table and view of this schema, as a read-only public\n"
+            "                             resource; repeatable; \"quote\" names with dots\n"
+            "  --json                     the summary as JSON\n\n"
+            "Reading needs no write to the database. A folder that has a lintel.yaml is not touched.\n",
+    .run = init_run,
+};
