@@ -1,0 +1,211 @@
+// End to end, from outside: the real binary, a real PostgreSQL, a real client.
+//
+//   import { test, serve } from "../lib/lintel.mjs";
+//   test("what exists is found, what does not is said", async (t) => {
+//     const api = await serve(t, {
+//       sql: "CREATE TABLE thing (id bigint PRIMARY KEY, name text); INSERT INTO thing VALUES (7, 'lamp')",
+//       app: { "resources/thing.yaml": "table: public.thing\naccess: public\n" },
+//     });
+//     await api.get("/v1/thing/7").expect(200, { name: "lamp" });
+//     await api.get("/v1/thing/8").expect(404, { error_code: "not_found" });
+//   });
+//
+// serve() makes a database and an app folder, starts `lintel serve`, waits until it is ready, and when the test ends stops it with
+// SIGTERM: the exit code must be 0 and no sanitizer may have spoken. When the test fails, its log is printed.
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { Client, Wire } from "./http.mjs";
+import { SLOWNESS, afterTest, eventually, reportOnFailure } from "./scope.mjs";
+import { TOP, startPostgres } from "./postgres.mjs";
+
+export { Client, Wire, parseResponses, holds, dig } from "./http.mjs";
+export { startPostgres, TOP } from "./postgres.mjs";
+export { SLOWNESS, afterTest, eventually, reportOnFailure, sleep, test } from "./scope.mjs";
+export { assert };
+
+/** The binary under test: LINTEL_BIN lets the sanitizer run use its own. */
+export const LINTEL = process.env.LINTEL_BIN ?? join(TOP, "build/lintel");
+const SANITIZER = /ERROR: (Address|Leak|Thread|Memory)Sanitizer|runtime error:|WARNING: ThreadSanitizer|==\d+==ERROR/;
+export const SANITIZER_OPTIONS = {
+  ASAN_OPTIONS: "detect_leaks=1:detect_stack_use_after_return=0:abort_on_error=0:exitcode=99:handle_abort=1:allocator_may_return_null=1",
+  UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1:exitcode=99",
+};
+
+/** A port that nobody listens on at this moment. */
+export async function freePort() {
+  const server = net.createServer();
+  await new Promise((ok, bad) => server.listen(0, "127.0.0.1", ok).on("error", bad));
+  const { port } = server.address();
+  await new Promise((ok) => server.close(ok));
+  return port;
+}
+
+/** A folder that is gone when the test ends. files: { "path": "text" | object (as JSON, which is YAML) } or a folder to copy. */
+export function folder(t, files = {}) {
+  const dir = mkdtempSync(join(tmpdir(), "lintel-app-"));
+  if (t) afterTest(t, () => rmSync(dir, { recursive: true, force: true }));
+  if (typeof files === "string") cpSync(files, dir, { recursive: true, filter: (from) => !from.includes("/.lintel") });
+  else for (const [path, text] of Object.entries(files)) write(dir, path, text);
+  return dir;
+}
+function write(dir, path, text) {
+  const place = join(dir, path);
+  mkdirSync(dirname(place), { recursive: true });
+  writeFileSync(place, typeof text === "string" || Buffer.isBuffer(text) ? text : JSON.stringify(text, null, 2));
+}
+
+/** Runs `lintel WORDS…` to its end: { code, signal, stdout, stderr }. Never throws for an exit code; always for a sanitizer's report. */
+export function lintel(words, { env = {}, cwd, input, timeoutMs = 30000 } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = execFile(LINTEL, words, {
+      cwd, env: { ...process.env, ...SANITIZER_OPTIONS, ...env }, timeout: timeoutMs * SLOWNESS, killSignal: "SIGKILL", maxBuffer: 64 << 20,
+    }, (error, stdout, stderr) => {
+      if (error && error.code === "ENOENT") return reject(new Error(`${LINTEL} does not exist: make build`));
+      if (child.signalCode) return reject(new Error(`lintel ${words.join(" ")}: ended by ${child.signalCode}\n${stdout}${stderr}`));
+      if (SANITIZER.test(stderr)) return reject(new Error(`lintel ${words.join(" ")}: a sanitizer spoke\n${stderr}`));
+      resolve({ code: child.exitCode, stdout, stderr });
+    });
+    child.stdin.end(input ?? "");
+  });
+}
+
+/** A running server. It is a Client too: api.get(…), api.post(…). */
+class Server extends Client {
+  log = ""; // everything it wrote, standard error and output together
+
+  /** The log as objects; lines that are not JSON appear as { text }. */
+  get lines() {
+    return this.log.split("\n").filter(Boolean).map((line) => { try { return JSON.parse(line); } catch { return { text: line }; } });
+  }
+  /** Waits for a log line that has these members (event: "x", or a predicate) and returns it. */
+  logged(wish, options) {
+    const fits = typeof wish === "function" ? wish : (line) => Object.entries(wish).every(([k, v]) => (v instanceof RegExp ? v.test(line[k]) : line[k] === v));
+    return eventually(() => this.lines.find(fits), options);
+  }
+  get pid() { return this.child.pid; }
+  get running() { return this.child.exitCode === null && this.child.signalCode === null; }
+  /** Resident memory in bytes, of the server and its children. */
+  rss() { return family(this.pid).reduce((sum, pid) => sum + status(pid, "VmRSS") * 1024, 0); }
+  descriptors() { return family(this.pid).length; }
+
+  /** A bare socket to the public door. */
+  wire(options) { return Wire.open(this.port, this.host, options); }
+  /** Sends bytes on a fresh connection and returns all that comes until the other side closes. */
+  async raw(bytes, { timeoutMs = 5000 * SLOWNESS, end = false } = {}) {
+    const wire = await this.wire();
+    try {
+      await wire.send(bytes);
+      if (end) wire.halfClose();
+      return await wire.rest(timeoutMs);
+    } finally { wire.close(); }
+  }
+  /** Runs SQL in the server's database as superuser. */
+  sql(text, values) { return this.postgres.query(this.database, text, values); }
+
+  /** The metrics, as a function: value("lintel_http_requests_total", { route: "…" }) sums the samples that fit. */
+  async metrics() {
+    const text = (await this.admin.get("/metrics").expect(200)).text;
+    const samples = [];
+    for (const line of text.split("\n")) {
+      const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line);
+      if (!match || line.startsWith("#")) continue;
+      const labels = Object.fromEntries([...(match[2] ?? "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((m) => [m[1], m[2]]));
+      samples.push({ name: match[1], labels, value: Number(match[3]) });
+    }
+    const value = (name, labels = {}) => samples.filter((s) => s.name === name && Object.entries(labels).every(([k, v]) => s.labels[k] === v)).reduce((sum, s) => sum + s.value, 0);
+    return Object.assign(value, { samples, text });
+  }
+
+  /** Changes the app folder under the running server. */
+  write(path, text) { write(this.dir, path, text); }
+  read(path) { return readFileSync(join(this.dir, path), "utf8"); }
+  remove(path) { rmSync(join(this.dir, path), { recursive: true, force: true }); }
+
+  signal(name) { this.child.kill(name); }
+  /** Resolves to { code, signal } when the process has ended. */
+  ended() { return this.finished; }
+  /** SIGTERM, and what must hold of every end: exit code 0, no sanitizer report. */
+  async stop({ withinMs = 15000 } = {}) {
+    this.close();
+    this.admin?.close();
+    if (this.running) this.signal("SIGTERM");
+    let timer;
+    const late = new Promise((ok) => { timer = setTimeout(() => ok("late"), withinMs * SLOWNESS); });
+    const end = await Promise.race([this.finished, late]);
+    clearTimeout(timer);
+    if (end === "late") {
+      this.signal("SIGKILL");
+      await this.finished;
+      throw new Error(`lintel did not stop within ${withinMs * SLOWNESS} ms of SIGTERM`);
+    }
+    if (SANITIZER.test(this.log)) throw new Error(`a sanitizer spoke:\n${this.log.slice(this.log.search(SANITIZER)).slice(0, 6000)}`);
+    if (this.expectExit !== null && (end.code ?? end.signal) !== this.expectExit) throw new Error(`lintel ended with ${end.code ?? end.signal}, expected ${this.expectExit}; its last words:\n${this.log.slice(-2000)}`);
+  }
+}
+
+function status(pid, field) {
+  try { return Number(new RegExp(`^${field}:\\s*(\\d+)`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0); } catch { return 0; }
+}
+function family(pid) {
+  let children = [];
+  try { children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number); } catch { /* gone */ }
+  return [pid, ...children.flatMap(family)];
+}
+
+/**
+ * Starts `lintel serve` on an app.
+ *   app        files of the app folder, or a folder to copy. Without lintel.yaml it gets DEFAULT_CONFIG
+ *   config     members merged over the top of DEFAULT_CONFIG (or of nothing, if app brings its own lintel.yaml)
+ *   sql        makes the database; the role `app` may then use everything in it (grant: false: only what sql grants)
+ *   database   an existing database of that PostgreSQL instead; url: a whole URL instead
+ *   postgres   from startPostgres({ own: true }), else the shared one
+ *   env, words further environment and command-line words;   command: "serve" or "dev"
+ *   ready      false: do not wait until it is ready
+ *   expectExit the exit code that its end must have (0); null: any
+ */
+export async function serve(t, options = {}) {
+  const { app = {}, config, sql = "", grant = true, env = {}, words = [], command = "serve", ready = true, expectExit = 0 } = options;
+  const postgres = options.postgres ?? (await startPostgres());
+  const made = options.url || options.database ? null : await postgres.database(sql, { grant });
+  const database = options.database ?? made;
+  const dir = folder(t, app);
+  if (typeof app !== "string" && !("lintel.yaml" in app)) write(dir, "lintel.yaml", { ...DEFAULT_CONFIG, ...config });
+  const port = await freePort();
+
+  const server = new Server(`http://127.0.0.1:${port}`);
+  Object.assign(server, { port, host: "127.0.0.1", dir, postgres, database, expectExit });
+  server.child = spawn(LINTEL, [command, dir, "--listen", `127.0.0.1:${port}`, ...words], {
+    env: { ...process.env, ...SANITIZER_OPTIONS, LINTEL_DATABASE_URL: options.url ?? postgres.url(database), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  server.finished = new Promise((ok) => server.child.on("close", (code, signal) => ok({ code, signal })));
+  const started = new Promise((_, bad) => server.child.on("error", (error) => bad(error.code === "ENOENT" ? new Error(`${LINTEL} does not exist: make build`) : error)));
+  started.catch(() => {});
+  for (const stream of [server.child.stdout, server.child.stderr]) stream.setEncoding("utf8").on("data", (text) => { server.log += text; });
+
+  reportOnFailure(t, () => `--- the server's log (its last 60 lines)\n${server.log.split("\n").slice(-60).join("\n")}`);
+  afterTest(t, async () => {
+    try { await server.stop(); } finally { if (made) await postgres.dropDatabase(made).catch(() => {}); }
+  });
+
+  if (ready) await Promise.race([started, readiness(server)]);
+  return server;
+}
+
+async function readiness(server) {
+  await eventually(async () => {
+    if (!server.running) return true;
+    return (await server.get("/readyz", {}).catch(() => ({ status: 0 }))).status === 200;
+  }, { withinMs: 20000 }).catch((error) => { throw new Error(`not ready: ${error.message}\n${server.log}`); });
+  if (!server.running) throw new Error(`lintel ended before it was ready:\n${server.log}`);
+  const said = server.lines.find((line) => line.event === "server_ready");
+  const admin = said?.admin ?? said?.admin_listen;
+  if (admin) server.admin = new Client(/^https?:/.test(admin) ? admin : `http://${admin}`);
+}
+
+/** What lintel.yaml holds in tests unless the test brings its own: small pools, a free admin port. */
+export const DEFAULT_CONFIG = {};
