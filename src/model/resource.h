@@ -1,5 +1,5 @@
 #pragma once
-/* resource.h - what is exposed: tables and views declared in resources/*.yaml, resolved against a catalog. A resource set is
+/* resource.h - what is exposed: tables and views declared in the files of resources/, resolved against a catalog. A resource set is
  * an immutable snapshot together with its catalog. Deny by default: what no file names is not there. */
 #include "model/catalog.h"
 #include "pg/row.h"
@@ -86,7 +86,7 @@ const struct embed *resource_embed(const struct resource *resource, struct bytes
 
 /* The text of a resource file for a relation, read-only and public, with comments: for `lintel init --expose`. */
 void resource_file_write(struct text *text, const struct relation *relation, struct bytes name);
-/* JSON Schema of resources/*.yaml. */
+/* JSON Schema of the files in resources/. */
 void resource_schema_write(struct text *text);
 
 extern const struct problem PROBLEM_QUERY;           /* 400 query.invalid: a filter, column, operator or order that does not exist */

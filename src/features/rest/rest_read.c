@@ -1,6 +1,8 @@
 /* rest_read.c - lists and single rows. */
 #include "features/rest/rest.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "wire/json_write.h"
 
