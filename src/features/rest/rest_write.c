@@ -21,8 +21,9 @@ static WAITS bool read_body(struct req *req, struct json_doc *ret_doc)
     const struct json_limits limits = { .depth_max = 64, .refuse_duplicate_keys = true };
     if (json_parse(req->body, &limits, &req->arena, ret_doc, &error))
         return true;
-    return fail(&PROBLEM_BAD_REQUEST, "the body is not JSON: line %d, column %d: %s", (int)error.line, (int)error.column,
-                error.message);
+    if (strcmp(error.code, JSON_ERROR_MEMORY) == 0)
+        return fail(&PROBLEM_TOO_LARGE, "the body needs more memory than a request may use");
+    return fail(&PROBLEM_BAD_REQUEST, "the body is not JSON: line %u, column %u: %s", error.line, error.column, error.message);
 }
 
 struct writing {
@@ -110,7 +111,7 @@ bool rest_create(struct req *req, void *room)
         w.query.upsert = w.preferences.resolution == RESOLUTION_MERGE ? UPSERT_MERGE : UPSERT_IGNORE;
     }
     w.query.body = &w.body;
-    const bool many = json_type(&w.body, json_root(&w.body)) == JSON_ARRAY;
+    const bool many = json_type(json_root(&w.body)) == JSON_ARRAY;
     if (!plan_write(&req->arena, w.resource, &w.query, &w.context, &w.plan))
         return false;
     auto_batch struct pg_batch batch = { 0 };
