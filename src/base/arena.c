@@ -84,15 +84,18 @@ static struct arena_chunk *chunk_new(size_t size)
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
+    if (unlikely(size - 1 >= SIZE_MAX / 2)) { /* none at all, or more than rounding up can bear */
+        if (size) {
+            arena->exhausted = true;
+            return NULL;
+        }
+        size = 1;
+    }
     size = (size + 15) & ~(size_t)15;
     if (likely(size <= (size_t)(arena->end - arena->at))) {
         void *block = arena->at;
         arena->at += size;
         return block;
-    }
-    if (size > SIZE_MAX / 2) {
-        arena->exhausted = true;
-        return NULL;
     }
     const bool large = size > ARENA_CHUNK_BYTES - HEADER;
     const size_t chunk_size = large ? size + HEADER : ARENA_CHUNK_BYTES;

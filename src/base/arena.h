@@ -28,7 +28,8 @@ void arena_init(struct arena *arena, size_t ceiling_bytes);
  * chunks are poisoned, so a pointer kept too long is found. Leaves an empty, usable arena. */
 void arena_done(struct arena *arena);
 
-/* 16-byte aligned room, uninitialised. Errors: NULL past the ceiling (and `exhausted` is set). */
+/* 16-byte aligned room, uninitialised; no bytes are room too, so that NULL has one meaning.
+ * Errors: NULL past the ceiling (and `exhausted` is set). */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((malloc, alloc_size(2)));
 
 /* The same, zeroed. */

@@ -23,6 +23,18 @@ TEST(an_arena_refuses_what_passes_its_ceiling_and_remembers)
     arena_done(&arena);
 }
 
+TEST(an_arena_gives_room_for_no_bytes_and_none_for_nearly_all)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    expect(arena_alloc(&arena, 0) != NULL);
+    expect(!arena.exhausted);
+    volatile size_t huge = SIZE_MAX - 7; /* rounds up to nothing */
+    expect(arena_alloc(&arena, huge) == NULL);
+    expect(arena.exhausted);
+    arena_done(&arena);
+}
+
 TEST(a_second_arena_reuses_the_chunks_of_the_first)
 {
     struct arena arena;
