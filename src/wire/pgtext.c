@@ -99,6 +99,8 @@ static bool read_bounds(struct pgtext_array *array)
 
 void pgtext_array_begin(struct pgtext_array *array, struct bytes text, char delimiter)
 {
+    if (text.size == 0)
+        text = BYTES(""); /* data may be NULL */
     *array = (struct pgtext_array){ .at = text.data, .end = text.data + text.size, .delimiter = delimiter };
     array->at = skip_space(array->at, array->end);
     if (!read_bounds(array) || array->at == array->end || *array->at != '{')

@@ -102,6 +102,7 @@ TEST(six_dimensions_are_read_and_a_seventh_is_refused)
 TEST(what_is_no_array_is_refused)
 {
     expect_bytes(ARRAY(""), "!");
+    expect_bytes(tokens_of_array((struct bytes){ NULL, 0 }, ','), "!");
     expect_bytes(ARRAY("1,2"), "!");
     expect_bytes(ARRAY("{"), "<!");
     expect_bytes(ARRAY("{1"), "<!");
