@@ -65,7 +65,7 @@ int answer_status_of(const struct req *req);
 /* Adds a header; value is copied into the arena. Names are written as given ("ETag"). CR, LF and NUL are refused by check():
  * values from outside must be sound already. */
 void answer_header(struct req *req, const char *name, struct bytes value);
-/* Replaces or adds. */
+/* Replaces or adds; so do _int and _printf (values of at most 1023 bytes). */
 void answer_header_set(struct req *req, const char *name, struct bytes value);
 void answer_header_int(struct req *req, const char *name, int64_t value);
 void answer_header_printf(struct req *req, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -78,7 +78,8 @@ struct text *answer_text(struct req *req);
 /* A body that lives elsewhere at least as long as the request (a cached document, a static file): sent without a copy. */
 void answer_borrow(struct req *req, struct bytes body);
 
-/* Turns to a streamed body (chunked; HTTP/1.0: until close): header goes out now, stages after the handler see it as sent.
+/* Turns to a streamed body (chunked; HTTP/1.0: until close). The head goes out with the first flush, in one packet with it;
+ * flush at once to send it alone. From then on status and headers stand, and later stages see it as sent.
  * HEAD: nothing of the body is sent. */
 WAITS bool answer_stream_start(struct req *req);
 /* The buffer to append to; flush when it is larger than http.stream_flush (64 KiB). */
@@ -106,5 +107,7 @@ extern const struct problem PROBLEM_REQUEST_TIMEOUT;    /* 408 */
 extern const struct problem PROBLEM_MEDIA_TYPE;         /* 415 */
 extern const struct problem PROBLEM_NOT_ACCEPTABLE;     /* 406 */
 extern const struct problem PROBLEM_EXPECTATION;        /* 417 */
+extern const struct problem PROBLEM_NOT_IMPLEMENTED;    /* 501 */
+extern const struct problem PROBLEM_PROTOCOL_VERSION;   /* 505 */
 extern const struct problem PROBLEM_SHUTTING_DOWN;      /* 503 */
 extern const struct problem *const http_problems[];

@@ -1,0 +1,105 @@
+/* drain.c - ending without losing anything: say so, wait, stop listening, let the busy finish, then tell the caller.
+ *
+ *   http_server_drain ──drain_delay──▶ begin_leaving on every core ──each core empty──▶ done
+ *                                              └────────drain_timeout: cut what is left──▶ done      */
+#include <stdlib.h>
+
+#include "http/exchange.h"
+
+struct drain {
+    struct http_server *server;
+    struct core *core; /* where it was asked for: timers and done() run there */
+    void (*done)(void *arg);
+    void *arg;
+    struct timer timer;
+    int cores_left;
+    bool is_done;
+};
+
+static void finish(struct drain *drain)
+{
+    if (drain->is_done)
+        return;
+    drain->is_done = true;
+    timer_stop(&drain->timer);
+    drain->done(drain->arg);
+}
+
+static void core_empty_reported(void *arg)
+{
+    struct drain *drain = arg;
+    if (--drain->cores_left == 0)
+        finish(drain);
+}
+
+void http_core_is_empty(struct http_core *core)
+{
+    if (!core->leaving || core->reported || atomic_load_explicit(&core->coming, memory_order_relaxed) > 0)
+        return;
+    core->reported = true;
+    struct drain *drain = core->server->drain;
+    (void)core_post(drain->core, core_empty_reported, drain);
+}
+
+static void begin_leaving(void *arg)
+{
+    struct http_core *core = arg;
+    http_core_stop_listening(core);
+    core->leaving = true;
+    h1_leave(core);
+    if (atomic_load_explicit(&core->open, memory_order_relaxed) == 0)
+        http_core_is_empty(core);
+}
+
+static void cut(void *arg)
+{
+    h1_cut(arg);
+}
+
+static void each_core(struct http_server *server, void (*fn)(void *arg))
+{
+    for (int i = 0; i < METRIC_CORES_MAX; i++) {
+        struct http_core *core = atomic_load_explicit(&server->cores[i], memory_order_acquire);
+        if (core)
+            (void)core_post(core->core, fn, core);
+    }
+}
+
+static void time_is_up(struct timer *timer)
+{
+    struct drain *drain = container_of(timer, struct drain, timer);
+    struct http_server_state state;
+    http_server_state(drain->server, &state);
+    log_event(LOG_WARN, "drain_timeout", "\"connections_cut\":%lld", (long long)state.connections_open);
+    each_core(drain->server, cut);
+    finish(drain);
+}
+
+static void delay_is_over(struct timer *timer)
+{
+    struct drain *drain = container_of(timer, struct drain, timer);
+    struct http_server *server = drain->server;
+    timer->fire = time_is_up;
+    timer_start(timer, core_now_ns() + server->conf.drain_timeout_ns);
+    for (int i = 0; i < server->listens_count; i++)
+        listen_close(&server->sockets[i]);
+    each_core(server, begin_leaving);
+}
+
+void http_server_drain(struct http_server *server, void (*done)(void *arg), void *arg)
+{
+    if (atomic_exchange(&server->draining, true))
+        return;
+    struct drain *drain = calloc(1, sizeof *drain);
+    check(drain != NULL && core_here() != NULL);
+    *drain = (struct drain){ .server = server, .core = core_here(), .done = done, .arg = arg,
+                             .timer.fire = delay_is_over,
+                             .cores_left = atomic_load_explicit(&server->cores_count, memory_order_relaxed) };
+    server->drain = drain;
+    timer_start(&drain->timer, core_now_ns() + server->conf.drain_delay_ns);
+}
+
+bool http_server_draining(const struct http_server *server)
+{
+    return atomic_load_explicit(&server->draining, memory_order_relaxed);
+}

@@ -1,0 +1,170 @@
+#pragma once
+/* exchange.h - the http room's own view of a request: the answer being built, the server it belongs to, and the protocol
+ * that carries it. No other room includes this.
+ *
+ *   handler ── req.h ──▶ exchange ── struct exchange_wire ──▶ h1.c (HTTP/1) ── net/conn.h ──▶ socket
+ *                                    (HTTP/2 will be a second one)                  */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "fiber/fiber.h"
+#include "http/req.h"
+#include "http/route.h"
+#include "http/server.h"
+#include "net/listen.h"
+
+struct h1;
+struct exchange;
+
+/* What a protocol does for an exchange. All run in the request's fiber. */
+struct exchange_wire {
+    /* The whole body into req->body. */
+    bool (*body_read)(struct exchange *exchange, int64_t bytes_max);
+    /* Head and buffered body; for a streamed answer, what is left of it and its end. */
+    bool (*send)(struct exchange *exchange);
+    /* What the stream has buffered, after the head when that is still unsent. */
+    bool (*flush)(struct exchange *exchange);
+};
+
+struct answer_field {
+    const char *name;
+    struct bytes value;
+    bool lasting; /* set by a stage before the handler: survives answer_reset() */
+};
+
+struct exchange {
+    struct req req; /* req.exchange points back here */
+    const struct exchange_wire *wire;
+    void *carrier; /* the wire's: struct h1 */
+    struct http_core *core;
+    struct router_lease *lease;
+    struct exchange *next; /* in the free list */
+
+    /* the answer */
+    int status;
+    const char *type;
+    struct answer_field *fields;
+    int fields_count, fields_room;
+    struct text text;
+    struct arena spare; /* for the answer that says that the request's arena is full */
+    struct bytes borrowed;
+    bool is_borrowed, finished, streaming, head_sent, failed;
+    bool gone;           /* the client is: nobody reads the answer */
+    bool cut;            /* the stream failed half way: end it visibly broken */
+    int64_t stream_sent; /* body bytes handed to the wire */
+    enum http_stage stage;
+};
+
+#define HTTP_LISTENS_MAX 8
+
+/* A router in force on one core. Counted without atomics; the core's own use is one. */
+struct router_lease {
+    struct router *router;
+    int64_t users;
+};
+
+enum h1_state { H1_IDLE, H1_HEAD, H1_BUSY, H1_LINGER, H1_CLOSING, H1_STATES };
+struct h1_list {
+    struct h1 *first, **last;
+    int64_t count;
+};
+
+/* The server's share of one core. Written by its core alone; the atomics are read by others. */
+struct http_core {
+    struct http_server *server;
+    struct core *core;
+    int index;
+    struct router_lease *lease;
+    uint64_t random[2];
+    int64_t date_until_ns; /* monotonic: when `date` is old */
+    char date[30];
+
+    struct h1_list lists[H1_STATES];
+    struct timer sweep; /* at the earliest timeout of the lists */
+    struct h1 *h1_free;
+    struct exchange *exchange_free;
+    bool leaving;  /* idle connections are closed instead of kept */
+    bool reported; /* as empty, to the drain */
+
+    struct acceptor acceptors[HTTP_LISTENS_MAX];
+    struct accepting {
+        struct http_core *core;
+        bool admin;
+    } accepting[HTTP_LISTENS_MAX];
+
+    _Alignas(64) _Atomic int64_t open, busy, in_flight;
+    _Atomic int64_t coming; /* sockets on their way from other cores */
+    _Atomic bool listening;
+    _Atomic uint64_t requests_total, bytes_in_total, bytes_out_total;
+};
+
+struct http_server {
+    struct http_conf conf;
+    struct listen_socket sockets[HTTP_LISTENS_MAX];
+    struct http_listen listens[HTTP_LISTENS_MAX];
+    int listens_count;
+    struct http_filter *filters; /* the built-in ones among them; ends with run NULL */
+    int before_count;            /* those before the handler */
+
+    pthread_mutex_t lock; /* router, cores being attached, drain */
+    struct router *router;
+    _Atomic(struct http_core *) cores[METRIC_CORES_MAX];
+    _Atomic int cores_count;
+
+    _Atomic bool draining;
+    struct drain *drain;
+};
+
+/* Counters with one writer: a plain load and store would do; relaxed keeps the readers sound. */
+#define core_count(field, n) \
+    atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + (n), memory_order_relaxed)
+
+/* ---- drain.c ---- */
+/* This core has no connection left. */
+void http_core_is_empty(struct http_core *core);
+
+/* ---- server.c ---- */
+extern struct metric http_accepted, http_refused_full, http_malformed, http_timeouts, http_requests, http_broken;
+
+/* ---- serve.c ---- */
+/* The whole path of a request, from the first stage to the last byte. In its fiber. */
+void http_serve(struct exchange *exchange);
+/* The built-in stages. */
+bool http_stage_correlate(struct req *req, void *room);
+bool http_stage_route(struct req *req, void *room);
+
+/* ---- correlate.c ---- */
+void http_random_seed(struct http_core *core);
+/* Sets req->correlation_id, from the client if that is sound, and req->traceparent. */
+void http_correlate(struct exchange *exchange);
+
+/* ---- core.c ---- */
+struct exchange *exchange_borrow(struct http_core *core);
+void exchange_return(struct exchange *exchange);
+/* IMF-fixdate of this second, without a clock call most times. */
+const char *http_core_date(struct http_core *core);
+/* Makes sure the sweep comes at `at_ns`. */
+void http_core_sweep_at(struct http_core *core, int64_t at_ns);
+void http_core_stop_listening(struct http_core *core);
+/* Once the core's loop is gone. */
+void http_core_free(struct http_core *core);
+
+/* ---- h1.c ---- */
+/* Takes an accepted socket on this core. Owner: takes fd. */
+void h1_accept(struct http_core *core, int fd, const struct sockaddr_storage *peer, bool admin);
+/* Takes it only to say that the server is full. */
+#define CONNECTIONS_REFUSED_MAX 256 /* being told so at once; beyond it they are just closed */
+void h1_refuse_full(struct http_core *core, int fd, const struct sockaddr_storage *peer);
+/* Ends what is older than its timeout; returns when to look again (0: nothing waits). */
+int64_t h1_sweep(struct http_core *core, int64_t now_ns);
+/* Closes what idles; busy ones close after their answer. */
+void h1_leave(struct http_core *core);
+/* Cuts everything, fibers included. */
+void h1_cut(struct http_core *core);
+/* Frees what is left, once the core's loop is gone. */
+void h1_free_all(struct http_core *core);
+
+/* ---- answer.c ---- */
+/* A header of the answer's, by name without regard to case; NULL if there is none. */
+struct answer_field *answer_field_find(struct exchange *exchange, const char *name);

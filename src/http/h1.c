@@ -1,0 +1,462 @@
+/* h1.c - an HTTP/1 connection's life: reading heads, starting a fiber for each request, going on or ending. */
+#include "http/h1.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void readable(struct conn *conn);
+static void broken(struct conn *conn);
+static void closed(struct conn *conn);
+static void parse(struct h1 *h1);
+
+static const struct conn_events events = { .readable = readable, .broken = broken, .closed = closed };
+static const struct exchange_wire h1_wire = { .body_read = h1_body_read, .send = h1_send, .flush = h1_flush };
+
+/* ---- states ---- */
+
+static void list_remove(struct h1 *h1)
+{
+    struct h1_list *list = &h1->core->lists[h1->state];
+    *h1->prev = h1->next;
+    if (h1->next)
+        h1->next->prev = h1->prev;
+    else
+        list->last = h1->prev;
+    list->count--;
+}
+
+static void list_append(struct h1 *h1)
+{
+    struct h1_list *list = &h1->core->lists[h1->state];
+    h1->next = NULL;
+    h1->prev = list->last;
+    *list->last = h1;
+    list->last = &h1->next;
+    list->count++;
+}
+
+/* Each list is in order of time, since all in it wait equally long: the sweep looks at its first only. */
+static int64_t timeout_of(const struct http_core *core, enum h1_state state)
+{
+    const struct http_conf *conf = &core->server->conf;
+    return state == H1_IDLE ? conf->idle_timeout_ns : state == H1_HEAD ? conf->header_timeout_ns : H1_LINGER_NS;
+}
+
+static void move(struct h1 *h1, enum h1_state state, int64_t now_ns)
+{
+    struct http_core *core = h1->core;
+    if (h1->state == H1_BUSY)
+        core_count(core->busy, -1);
+    list_remove(h1);
+    h1->state = state;
+    h1->since_ns = now_ns;
+    list_append(h1);
+    if (state == H1_BUSY)
+        core_count(core->busy, 1);
+    else if (state != H1_CLOSING)
+        http_core_sweep_at(core, now_ns + timeout_of(core, state));
+}
+
+static void drop_exchange(struct h1 *h1)
+{
+    if (!h1->exchange)
+        return;
+    exchange_return(h1->exchange);
+    h1->exchange = NULL;
+    h1->buffer = NULL;
+    h1->room = h1->filled = h1->at = 0;
+}
+
+static void h1_close(struct h1 *h1)
+{
+    struct http_core *core = h1->core;
+    if (h1->state == H1_CLOSING)
+        return;
+    drop_exchange(h1);
+    move(h1, H1_CLOSING, 0);
+    core_count(core->open, -1);
+    conn_close(&h1->conn);
+    if (core->leaving && atomic_load_explicit(&core->open, memory_order_relaxed) == 0)
+        http_core_is_empty(core);
+}
+
+static void closed(struct conn *conn)
+{
+    struct h1 *h1 = container_of(conn, struct h1, conn);
+    list_remove(h1);
+    h1->next = h1->core->h1_free;
+    h1->core->h1_free = h1;
+}
+
+static void broken(struct conn *conn)
+{
+    struct h1 *h1 = container_of(conn, struct h1, conn);
+    if (h1->state != H1_BUSY) {
+        h1_close(h1);
+        return;
+    }
+    metric_add(&http_broken, 1);
+    h1->keep = false;
+    h1->exchange->gone = true;
+    if (h1->fiber)
+        fiber_cancel(h1->fiber, &PROBLEM_CANCELLED);
+}
+
+static void linger(struct h1 *h1)
+{
+    drop_exchange(h1);
+    conn_shutdown(&h1->conn);
+    h1->body_left = H1_LINGER_MAX;
+    move(h1, H1_LINGER, clock_now_ns());
+    conn_watch(&h1->conn, CONN_READ);
+}
+
+static void read_away(struct h1 *h1)
+{
+    for (int i = 0; i < 16 && h1->state == H1_LINGER; i++) {
+        const ssize_t got = conn_discard(&h1->conn);
+        if (got == CONN_AGAIN)
+            return;
+        h1->body_left -= got;
+        if (got <= 0 || h1->body_left < 0)
+            h1_close(h1);
+    }
+}
+
+/* ---- requests ---- */
+
+/* The connection gets an exchange, and in its arena a buffer; what was read too much of the last request comes along. */
+static void begin(struct h1 *h1, struct bytes leftover)
+{
+    struct exchange *exchange = exchange_borrow(h1->core);
+    exchange->wire = &h1_wire;
+    exchange->carrier = h1;
+    struct req *req = &exchange->req;
+    req->admin = h1->admin;
+    req->secure = h1->conn.transport != NULL;
+    req->peer_address = bytes_of(h1->peer);
+    req->started_ns = clock_now_ns(); /* not the turn's time: that stood still while the loop slept */
+    const size_t room = leftover.size + H1_BUFFER_FIRST;
+    char *buffer = arena_alloc(&req->arena, room);
+    check(buffer != NULL); /* the least request_memory is larger */
+    if (leftover.size)
+        memcpy(buffer, leftover.data, leftover.size);
+    drop_exchange(h1);
+    h1->exchange = exchange;
+    h1->buffer = buffer;
+    h1->room = room;
+    h1->filled = leftover.size;
+    h1->scan = (struct http1_scan){ 0 };
+    h1->head.minor = 1;
+    h1->head.keep_alive = false;
+    h1->has_scratch = h1->continue_owed = false;
+    h1->body = H1_BODY_DONE;
+    h1->keep = true;
+}
+
+/* Answers what is no request, or cannot be one, and ends the connection. */
+static void refuse(struct h1 *h1, const struct problem *problem, const char *message)
+{
+    struct exchange *exchange = h1->exchange;
+    struct failure *const outer = failure_here;
+    struct failure failure = { 0 };
+    failure_here = &failure;
+    (void)fail(problem, "%s", message);
+    h1->keep = false;
+    http_correlate(exchange);
+    answer_header_set(&exchange->req, "X-Request-Id", bytes_of(exchange->req.correlation_id));
+    http_answer_failure(&exchange->req);
+    h1_send_now(h1);
+    failure_here = outer;
+    if (h1->state != H1_CLOSING)
+        linger(h1);
+}
+
+static void refuse_head(struct h1 *h1, const struct http1_error *error)
+{
+    const struct problem *problem = error->status == 414   ? &PROBLEM_URI_TOO_LONG
+                                    : error->status == 431 ? &PROBLEM_HEADERS_TOO_LARGE
+                                    : error->status == 501 ? &PROBLEM_NOT_IMPLEMENTED
+                                    : error->status == 505 ? &PROBLEM_PROTOCOL_VERSION
+                                                           : &PROBLEM_BAD_REQUEST;
+    metric_add(&http_malformed, 1);
+    refuse(h1, problem, error->message);
+}
+
+static void next_request(struct h1 *h1)
+{
+    const struct bytes leftover = { h1->buffer + h1->at, h1->filled - h1->at };
+    if (leftover.size)
+        begin(h1, leftover);
+    else
+        drop_exchange(h1);
+    if (h1->core->leaving && !leftover.size) {
+        h1_close(h1);
+        return;
+    }
+    move(h1, H1_IDLE, core_now_ns());
+    conn_watch(&h1->conn, CONN_READ);
+    if (leftover.size)
+        parse(h1);
+}
+
+/* A request's fiber. */
+static void run(void *arg)
+{
+    struct h1 *h1 = arg;
+    struct http_core *core = h1->core;
+    http_serve(h1->exchange);
+    const bool asked_to_close = !h1->head.keep_alive && h1->body == H1_BODY_DONE;
+    const bool keep = h1->keep && h1_body_drain(h1);
+    core_count(core->in_flight, -1);
+    h1->fiber = NULL;
+    failure_clear();
+    if (h1->exchange->cut)
+        conn_abort(&h1->conn);
+    if (keep)
+        next_request(h1);
+    else if (asked_to_close || h1->exchange->gone || h1->exchange->cut)
+        h1_close(h1);
+    else
+        linger(h1);
+}
+
+static bool method_of(struct bytes name, enum http_method *ret_method)
+{
+    for (int method = 0; method < HTTP_METHODS; method++)
+        if (bytes_is(name, http_method_names[method])) {
+            *ret_method = (enum http_method)method;
+            return true;
+        }
+    return false;
+}
+
+/* The head is sound: does it make a request of ours? */
+static bool take_head(struct h1 *h1)
+{
+    struct req *req = &h1->exchange->req;
+    struct wire_error error;
+    _Static_assert(sizeof(struct http_header) == sizeof(struct http1_field), "the same, on two floors");
+    req->headers = (const struct http_header *)h1->head.fields;
+    req->headers_count = h1->head.fields_count;
+    req->target = h1->head.target;
+    if (!method_of(h1->head.method, &req->method)) {
+        refuse_head(h1, &(struct http1_error){ 501, "the method is not implemented" });
+        return false;
+    }
+    if (h1->head.target.size > (size_t)h1->core->server->conf.target_bytes_max) {
+        refuse_head(h1, &(struct http1_error){ 414, "the request target is longer than this server accepts" });
+        return false;
+    }
+    if (!uri_parse(&req->arena, req->target, &req->uri, &error)) {
+        refuse_head(h1, &(struct http1_error){ 400, error.message });
+        return false;
+    }
+    /* RFC 9112, 3.2.2: the absolute form's authority counts; one that differs from Host is a trick or a mistake. */
+    if (req->uri.authority.size && h1->head.host.data && !bytes_equal_nocase(req->uri.authority, h1->head.host)) {
+        refuse_head(h1, &(struct http1_error){ 400, "the target's authority is not the Host" });
+        return false;
+    }
+    return true;
+}
+
+static void start(struct h1 *h1)
+{
+    struct http_core *core = h1->core;
+    struct exchange *exchange = h1->exchange;
+    if (!take_head(h1))
+        return;
+    metric_add(&http_requests, 1);
+    core_count(core->requests_total, 1);
+    h1->requests++;
+    h1->at = h1->scan.at;
+    h1->body_left = h1->head.content_length;
+    h1->chunked = (struct chunked){ 0 };
+    h1->body = h1->head.chunked || h1->body_left ? H1_BODY_UNREAD : H1_BODY_DONE;
+    h1->continue_owed = h1->head.expect_continue && h1->body == H1_BODY_UNREAD;
+    if (h1->head.expect_other) {
+        refuse(h1, &PROBLEM_EXPECTATION, "only `Expect: 100-continue` is understood");
+        return;
+    }
+    h1->fiber = fiber_start(&(struct fiber_plan){
+        .name = "request", .run = run, .arg = h1,
+        .deadline_ns = exchange->req.started_ns + core->server->conf.request_timeout_ns });
+    if (!h1->fiber) {
+        failure_clear();
+        refuse(h1, &PROBLEM_OVERLOADED, "too many requests are in flight");
+        return;
+    }
+    core_count(core->in_flight, 1);
+    move(h1, H1_BUSY, 0);
+}
+
+/* The buffer is full and the head goes on: http1_scan() has bounded it. */
+static bool grow(struct h1 *h1)
+{
+    char *buffer = arena_grow(&h1->exchange->req.arena, h1->buffer, h1->room, h1->room * 2);
+    if (!buffer)
+        return false;
+    h1->buffer = buffer;
+    h1->room *= 2;
+    return true;
+}
+
+static void parse(struct h1 *h1)
+{
+    const struct http_conf *conf = &h1->core->server->conf;
+    const struct http1_limits limits = { .head_bytes_max = (size_t)conf->header_bytes_max,
+                                         .target_bytes_max = (size_t)conf->target_bytes_max,
+                                         .fields_max = (int)conf->headers_max };
+    struct http1_error error;
+    switch (http1_scan(&h1->scan, h1->buffer, h1->filled, &limits, &error)) {
+    case HTTP1_MORE:
+        if (h1->filled == h1->room && !grow(h1))
+            refuse(h1, &PROBLEM_HEADERS_TOO_LARGE, "the request's head is larger than this server accepts");
+        else if (h1->state == H1_IDLE)
+            move(h1, H1_HEAD, h1->exchange->req.started_ns);
+        return;
+    case HTTP1_BAD:
+        refuse_head(h1, &error);
+        return;
+    case HTTP1_HEAD:
+        break;
+    }
+    h1->head.fields = arena_alloc(&h1->exchange->req.arena, (size_t)h1->scan.fields * sizeof *h1->head.fields);
+    if (!h1->head.fields)
+        refuse(h1, &PROBLEM_HEADERS_TOO_LARGE, "the request's head needs more memory than a request may have");
+    else if (!http1_read(&h1->scan, h1->buffer, &h1->head, &error))
+        refuse_head(h1, &error);
+    else
+        start(h1);
+}
+
+static void read_head(struct h1 *h1)
+{
+    if (!h1->exchange)
+        begin(h1, (struct bytes){ 0 });
+    const ssize_t got = conn_read(&h1->conn, h1->buffer + h1->filled, h1->room - h1->filled);
+    if (h1->state == H1_CLOSING)
+        return; /* it broke */
+    if (got == CONN_AGAIN) {
+        if (!h1->filled)
+            drop_exchange(h1);
+        return;
+    }
+    if (got <= 0) {
+        if (got == 0 && h1->filled > h1->scan.start)
+            refuse_head(h1, &(struct http1_error){ 400, "the request ends inside its head" });
+        else
+            h1_close(h1);
+        return;
+    }
+    h1->filled += (size_t)got;
+    core_count(h1->core->bytes_in_total, (uint64_t)got);
+    parse(h1);
+}
+
+static void readable(struct conn *conn)
+{
+    struct h1 *h1 = container_of(conn, struct h1, conn);
+    if (h1->state == H1_IDLE || h1->state == H1_HEAD)
+        read_head(h1);
+    else if (h1->state == H1_LINGER)
+        read_away(h1);
+    else
+        conn_watch(conn, 0); /* more than the request in flight needs: it waits in the kernel */
+}
+
+/* ---- from the core ---- */
+
+static struct h1 *open_connection(struct http_core *core, int fd, const struct sockaddr_storage *peer)
+{
+    struct h1 *h1 = core->h1_free;
+    if (h1)
+        core->h1_free = h1->next;
+    else
+        h1 = malloc(sizeof *h1);
+    check(h1 != NULL);
+    *h1 = (struct h1){ .core = core, .since_ns = clock_now_ns() };
+    if (!conn_open(&h1->conn, fd, &events)) {
+        close(fd);
+        h1->next = core->h1_free;
+        core->h1_free = h1;
+        return NULL;
+    }
+    listen_peer_address(peer, h1->peer);
+    list_append(h1);
+    core_count(core->open, 1);
+    http_core_sweep_at(core, h1->since_ns + core->server->conf.idle_timeout_ns);
+    return h1;
+}
+
+void h1_accept(struct http_core *core, int fd, const struct sockaddr_storage *peer, bool admin)
+{
+    struct h1 *h1 = open_connection(core, fd, peer);
+    if (h1)
+        h1->admin = admin;
+}
+
+void h1_refuse_full(struct http_core *core, int fd, const struct sockaddr_storage *peer)
+{
+    struct h1 *h1 = open_connection(core, fd, peer);
+    if (!h1)
+        return;
+    begin(h1, (struct bytes){ 0 });
+    refuse(h1, &PROBLEM_OVERLOADED, "the server has as many connections as it may have");
+}
+
+int64_t h1_sweep(struct http_core *core, int64_t now_ns)
+{
+    static const enum h1_state swept[] = { H1_IDLE, H1_HEAD, H1_LINGER };
+    int64_t next_ns = 0;
+    for (size_t i = 0; i < array_count(swept); i++) {
+        const struct h1_list *list = &core->lists[swept[i]];
+        const int64_t timeout_ns = timeout_of(core, swept[i]);
+        while (list->first && list->first->since_ns + timeout_ns <= now_ns) {
+            struct h1 *h1 = list->first;
+            if (swept[i] == H1_HEAD) {
+                metric_add(&http_timeouts, 1);
+                refuse(h1, &PROBLEM_REQUEST_TIMEOUT, "the request's head did not arrive in time");
+            } else {
+                h1_close(h1);
+            }
+        }
+        if (list->first && (!next_ns || list->first->since_ns + timeout_ns < next_ns))
+            next_ns = list->first->since_ns + timeout_ns;
+    }
+    return next_ns;
+}
+
+void h1_leave(struct http_core *core)
+{
+    while (core->lists[H1_IDLE].first)
+        h1_close(core->lists[H1_IDLE].first);
+}
+
+void h1_cut(struct http_core *core)
+{
+    static const enum h1_state waiting[] = { H1_IDLE, H1_HEAD, H1_LINGER };
+    for (size_t i = 0; i < array_count(waiting); i++)
+        while (core->lists[waiting[i]].first)
+            h1_close(core->lists[waiting[i]].first);
+    for (struct h1 *h1 = core->lists[H1_BUSY].first; h1; h1 = h1->next)
+        fiber_cancel(h1->fiber, &PROBLEM_CANCELLED); /* answered 503 if it can be, and closed, since the core leaves */
+}
+
+void h1_free_all(struct http_core *core)
+{
+    for (int state = 0; state < H1_STATES; state++)
+        while (core->lists[state].first) {
+            struct h1 *h1 = core->lists[state].first;
+            list_remove(h1);
+            drop_exchange(h1);
+            if (h1->conn.fd >= 0)
+                close(h1->conn.fd);
+            free(h1);
+        }
+    while (core->h1_free) {
+        struct h1 *h1 = core->h1_free;
+        core->h1_free = h1->next;
+        free(h1);
+    }
+}
