@@ -124,6 +124,7 @@ static bool observe_routes(void *room, struct router *router, struct resource_se
 
 static const char *const access_choices[] = { "off", "errors", "all", NULL };
 
+extern const struct module observe_module;
 const struct module observe_module = {
     .name = "observe",
     .summary = "Probes, metrics, the latency of each route and the access log.",

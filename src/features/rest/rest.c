@@ -77,6 +77,7 @@ static bool rest_open(const void *conf, const struct kit *kit, void **ret_room)
     return true;
 }
 
+extern const struct module rest_module;
 const struct module rest_module = {
     .name = "rest",
     .summary = "Tables and views as resources: list, get, create, update, replace, upsert, delete.",

@@ -1,0 +1,552 @@
+#include "features/openapi/document.h"
+
+#include "features/openapi/schema.h"
+#include "wire/filter.h"
+#include "wire/json_write.h"
+#include "wire/uri.h"
+
+struct document {
+    struct text *text;
+    const struct resource_set *set;
+    const struct resource *resource;
+};
+
+/* A name fit for components and parameters (OpenAPI 3.1, 4.8.7.1): others become _. */
+static void plain_name(struct text *text, struct bytes name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        const char c = name.data[i];
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+                           c == '-';
+        text_byte(text, plain ? c : '_');
+    }
+}
+
+/* Resources may differ only in characters that plain_name() folds: their number keeps them apart. */
+static void component_name(struct text *text, const struct resource *resource, const char *suffix)
+{
+    const size_t before = text->size;
+    plain_name(text, resource->name);
+    if (text->data && !bytes_equal((struct bytes){ text->data + before, text->size - before }, resource->name))
+        text_printf(text, "_%d", resource->index);
+    text_add_z(text, suffix);
+}
+
+static void reference(struct document *doc, const char *suffix)
+{
+    text_lit(doc->text, "{\"$ref\":\"#/components/schemas/");
+    component_name(doc->text, doc->resource, suffix);
+    text_lit(doc->text, "\"}");
+}
+
+/* ---- schemas ---- */
+
+enum view { VIEW_READ, VIEW_CREATE, VIEW_UPDATE };
+
+static bool field_in(const struct field *field, enum view view)
+{
+    return view == VIEW_READ ? field->readable : view == VIEW_CREATE ? field->creatable : field->updatable;
+}
+
+static void object_schema(struct document *doc, enum view view)
+{
+    const struct resource *resource = doc->resource;
+    struct text *text = doc->text;
+    const struct pg_encoding *encoding = &doc->set->encoding;
+    text_lit(text, "{\"type\":\"object\",\"properties\":{");
+    bool first = true;
+    for (int i = 0; i < resource->fields_count; i++) {
+        const struct field *field = &resource->fields[i];
+        if (!field_in(field, view))
+            continue;
+        if (!first)
+            text_byte(text, ',');
+        first = false;
+        json_write_key(text, field->name);
+        schema_type_write(text, field->column->type, field->column->typmod, field->nullable, field->column, encoding);
+    }
+    text_byte(text, '}');
+    bool any = false;
+    for (int i = 0; view == VIEW_CREATE && i < resource->fields_count; i++) {
+        if (!resource->fields[i].required_on_create || !resource->fields[i].creatable)
+            continue;
+        text_add_z(text, any ? "," : ",\"required\":[");
+        json_write_string(text, resource->fields[i].name);
+        any = true;
+    }
+    if (any)
+        text_byte(text, ']');
+    if (view != VIEW_READ)
+        text_lit(text, ",\"additionalProperties\":false");
+    if (view == VIEW_READ && resource->description.size) {
+        text_lit(text, ",\"description\":");
+        json_write_string(text, resource->description);
+    }
+    text_byte(text, '}');
+}
+
+static void example_object(struct document *doc, enum view view)
+{
+    const struct resource *resource = doc->resource;
+    bool first = true;
+    text_byte(doc->text, '{');
+    for (int i = 0; i < resource->fields_count; i++) {
+        const struct field *field = &resource->fields[i];
+        if (!field_in(field, view) || (view == VIEW_CREATE && !field->required_on_create))
+            continue;
+        if (!first)
+            text_byte(doc->text, ',');
+        first = false;
+        json_write_key(doc->text, field->name);
+        schema_example_write(doc->text, field->column->type, field->column->typmod, field->column, &doc->set->encoding);
+        if (view == VIEW_UPDATE)
+            break; /* one changed field tells what a merge patch is */
+    }
+    text_byte(doc->text, '}');
+}
+
+static void resource_schemas(struct document *doc)
+{
+    static const char *const suffixes[] = { "", ".create", ".update" };
+    const unsigned create = 1u << OP_CREATE | 1u << OP_REPLACE | 1u << OP_UPSERT;
+    for (int view = VIEW_READ; view <= VIEW_UPDATE; view++) {
+        if ((view == VIEW_CREATE && !(doc->resource->operations & create)) ||
+            (view == VIEW_UPDATE && !(doc->resource->operations & 1u << OP_UPDATE)))
+            continue;
+        text_lit(doc->text, ",\"");
+        component_name(doc->text, doc->resource, suffixes[view]);
+        text_lit(doc->text, "\":");
+        object_schema(doc, (enum view)view);
+    }
+}
+
+/* ---- operations ---- */
+
+static void parameter_reference(struct text *text, const char *name, bool *first)
+{
+    text_printf(text, "%s{\"$ref\":\"#/components/parameters/%s\"}", *first ? "" : ",", name);
+    *first = false;
+}
+
+/* Operators that make sense for a type, as the description of its filter. */
+static void filter_doc(struct text *text, const struct pg_type *type)
+{
+    static const char compare[] = "eq neq gt gte lt lte in is isdistinct", words[] = " like ilike match imatch fts plfts phfts wfts",
+                      sets[] = "eq neq cs cd ov is", ranges[] = "eq neq cs cd ov sl sr nxr nxl adj is", json[] = "eq neq cs cd is";
+    text_lit(text, "operator.value; operators: ");
+    switch (type->kind) {
+    case PG_TYPE_ARRAY:
+        text_add_z(text, sets);
+        break;
+    case PG_TYPE_RANGE:
+    case PG_TYPE_MULTIRANGE:
+        text_add_z(text, ranges);
+        break;
+    case PG_TYPE_JSON:
+        text_add_z(text, json);
+        text_lit(text, "; reach inside with -> and ->>");
+        break;
+    case PG_TYPE_STRING:
+        text_add_z(text, compare);
+        text_add_z(text, words);
+        break;
+    default:
+        text_add_z(text, compare);
+    }
+    text_lit(text, "; not. negates");
+}
+
+static bool reserved(struct bytes name)
+{
+    static const char *const names[] = { "select", "order", "limit", "offset", "page", "after", "before", "count",
+                                         "include_deleted", "and", "or", "not.and", "not.or" };
+    for (size_t i = 0; i < array_count(names); i++)
+        if (bytes_is(name, names[i]))
+            return true;
+    return false;
+}
+
+static void filter_parameters(struct document *doc, bool *first)
+{
+    struct text *text = doc->text;
+    for (int i = 0; i < doc->resource->fields_count; i++) {
+        const struct field *field = &doc->resource->fields[i];
+        if (!field->readable || reserved(field->name))
+            continue;
+        text_add_z(text, *first ? "" : ",");
+        *first = false;
+        text_lit(text, "{\"name\":");
+        json_write_string(text, field->name);
+        text_lit(text, ",\"in\":\"query\",\"required\":false,\"description\":\"");
+        filter_doc(text, field->column->type);
+        text_lit(text, "\",\"schema\":{\"type\":\"string\"}}");
+    }
+}
+
+/* {id}, {id}/{line}: names as the path template has them. */
+static void key_name(struct document *doc, int i)
+{
+    const struct bytes name = doc->resource->key[i]->name;
+    const size_t before = doc->text->size;
+    for (size_t c = 0; c < name.size; c++) {
+        const char at = name.data[c];
+        const bool plain = (at >= 'a' && at <= 'z') || (at >= 'A' && at <= 'Z') || (at >= '0' && at <= '9') || at == '_';
+        text_byte(doc->text, plain ? at : '_');
+    }
+    if (doc->text->data && !bytes_equal((struct bytes){ doc->text->data + before, doc->text->size - before }, name))
+        text_printf(doc->text, "_%d", i);
+}
+
+static void path_parameters(struct document *doc)
+{
+    text_lit(doc->text, "\"parameters\":[");
+    for (int i = 0; i < doc->resource->key_count; i++) {
+        const struct field *key = doc->resource->key[i];
+        text_add_z(doc->text, i ? ",{\"name\":\"" : "{\"name\":\"");
+        key_name(doc, i);
+        text_lit(doc->text, "\",\"in\":\"path\",\"required\":true,\"schema\":");
+        schema_type_write(doc->text, key->column->type, key->column->typmod, false, NULL, &doc->set->encoding);
+        text_byte(doc->text, '}');
+    }
+    text_lit(doc->text, "],");
+}
+
+static void operation_begin(struct document *doc, const char *method, const char *verb, const char *summary)
+{
+    struct text *text = doc->text;
+    text_printf(text, "\"%s\":{\"operationId\":\"%s_", method, verb);
+    component_name(text, doc->resource, "");
+    text_printf(text, "\",\"summary\":\"%s\",\"tags\":[", summary);
+    json_write_string(text, doc->resource->name);
+    text_lit(text, "],");
+}
+
+static void responses(struct document *doc, const char *const *names)
+{
+    for (; *names; names++) {
+        const bool range = strchr(*names, '_') != NULL;
+        text_printf(doc->text, ",\"%.3s\":{\"$ref\":\"#/components/responses/%s\"}", *names, range ? *names + 4 : *names);
+    }
+    text_lit(doc->text, "}}");
+}
+
+static void headers(struct document *doc, bool etag, bool link)
+{
+    text_lit(doc->text, ",\"headers\":{\"X-Request-Id\":{\"$ref\":\"#/components/headers/X-Request-Id\"}");
+    if (etag)
+        text_lit(doc->text, ",\"ETag\":{\"$ref\":\"#/components/headers/ETag\"}");
+    if (link)
+        text_lit(doc->text, ",\"Link\":{\"$ref\":\"#/components/headers/Link\"}");
+    text_lit(doc->text, "}");
+}
+
+static void one_content(struct document *doc)
+{
+    text_lit(doc->text, ",\"content\":{\"application/json\":{\"schema\":");
+    reference(doc, "");
+    text_lit(doc->text, ",\"example\":");
+    example_object(doc, VIEW_READ);
+    text_lit(doc->text, "}}");
+}
+
+static void operation_list(struct document *doc)
+{
+    static const char *const also[] = { "400_Invalid", "503_Unavailable", "504_Timeout", NULL };
+    static const char *const shared[] = { "select", "order", "limit", "after", "before", "offset", "page", "count", "and", "or" };
+    operation_begin(doc, "get", "list", "Lists rows, page by page");
+    text_lit(doc->text, "\"parameters\":[");
+    bool first = true;
+    for (size_t i = 0; i < array_count(shared); i++)
+        parameter_reference(doc->text, shared[i], &first);
+    filter_parameters(doc, &first);
+    text_lit(doc->text, "],\"responses\":{\"200\":{\"description\":\"A page of rows.\"");
+    headers(doc, false, true);
+    text_lit(doc->text, ",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\",\"required\":[\"data\",\"page\"],"
+                        "\"properties\":{\"data\":{\"type\":\"array\",\"items\":");
+    reference(doc, "");
+    text_lit(doc->text, "},\"page\":{\"$ref\":\"#/components/schemas/Page\"}}},\"example\":{\"data\":[");
+    example_object(doc, VIEW_READ);
+    text_printf(doc->text, "],\"page\":{\"next\":null,\"prev\":null,\"limit\":%lld}}}}}", (long long)doc->resource->page_size);
+    responses(doc, also);
+}
+
+static void operation_get(struct document *doc)
+{
+    static const char *const also[] = { "400_Invalid", "404_NotFound", "503_Unavailable", "504_Timeout", NULL };
+    operation_begin(doc, "get", "get", "Reads one row");
+    text_lit(doc->text, "\"parameters\":[{\"$ref\":\"#/components/parameters/select\"}],"
+                        "\"responses\":{\"200\":{\"description\":\"The row.\"");
+    headers(doc, doc->resource->version != NULL, false);
+    one_content(doc);
+    text_byte(doc->text, '}');
+    if (doc->resource->version)
+        text_lit(doc->text, ",\"304\":{\"description\":\"If-None-Match names the version it has.\"}");
+    responses(doc, also);
+}
+
+static void write_parameters(struct document *doc, bool condition)
+{
+    bool first = true;
+    text_lit(doc->text, "\"parameters\":[");
+    parameter_reference(doc->text, "select", &first);
+    parameter_reference(doc->text, "Prefer", &first);
+    if (condition && doc->resource->version)
+        parameter_reference(doc->text, "If-Match", &first);
+    text_lit(doc->text, "],");
+}
+
+static void operation_create(struct document *doc)
+{
+    static const char *const also[] = { "400_Invalid", "409_Conflict", "413_TooLarge", "415_MediaType", "422_Validation",
+                                        "503_Unavailable", "504_Timeout", NULL };
+    operation_begin(doc, "post", "create", "Creates one row, or many with an array");
+    write_parameters(doc, false);
+    text_lit(doc->text, "\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":{\"oneOf\":[");
+    reference(doc, ".create");
+    text_lit(doc->text, ",{\"type\":\"array\",\"items\":");
+    reference(doc, ".create");
+    text_printf(doc->text, ",\"maxItems\":%lld}]},\"example\":", (long long)doc->resource->bulk_max);
+    example_object(doc, VIEW_CREATE);
+    text_lit(doc->text, "}}},\"responses\":{\"201\":{\"description\":\"Created.\"");
+    text_lit(doc->text, ",\"headers\":{\"X-Request-Id\":{\"$ref\":\"#/components/headers/X-Request-Id\"},"
+                        "\"Location\":{\"$ref\":\"#/components/headers/Location\"}}");
+    one_content(doc);
+    text_byte(doc->text, '}');
+    responses(doc, also);
+}
+
+static void operation_change(struct document *doc, const char *method, const char *verb, const char *summary,
+                             const char *suffix, enum view view)
+{
+    static const char *const also[] = { "400_Invalid", "404_NotFound", "409_Conflict", "412_Precondition", "413_TooLarge",
+                                        "415_MediaType", "422_Validation", "503_Unavailable", "504_Timeout", NULL };
+    operation_begin(doc, method, verb, summary);
+    write_parameters(doc, true);
+    text_lit(doc->text, "\"requestBody\":{\"required\":true,\"content\":{");
+    text_printf(doc->text, "\"%s\":{\"schema\":", view == VIEW_UPDATE ? "application/merge-patch+json" : "application/json");
+    reference(doc, suffix);
+    text_lit(doc->text, ",\"example\":");
+    example_object(doc, view);
+    text_lit(doc->text, "}}},\"responses\":{\"200\":{\"description\":\"The row as it is now.\"");
+    headers(doc, doc->resource->version != NULL, false);
+    one_content(doc);
+    text_lit(doc->text, "},\"204\":{\"description\":\"Done; Prefer: return=minimal asked for no body.\"}");
+    responses(doc, also);
+}
+
+static void operation_delete(struct document *doc)
+{
+    static const char *const also[] = { "400_Invalid", "404_NotFound", "409_Conflict", "412_Precondition",
+                                        "503_Unavailable", "504_Timeout", NULL };
+    operation_begin(doc, "delete", "delete", "Deletes one row");
+    write_parameters(doc, true);
+    text_lit(doc->text, "\"responses\":{\"204\":{\"description\":\"Deleted.\"}");
+    responses(doc, also);
+}
+
+static void path_begin(struct document *doc, bool keyed)
+{
+    struct text *text = doc->text;
+    struct text path;
+    text_init_heap(&path, 0);
+    text_lit(&path, "/v1/");
+    uri_write_segment(&path, doc->resource->name);
+    text_lit(text, ",\"");
+    json_write_escaped(text, text_bytes(&path));
+    text_done(&path);
+    for (int i = 0; keyed && i < doc->resource->key_count; i++) {
+        text_lit(text, "/{");
+        key_name(doc, i);
+        text_byte(text, '}');
+    }
+    text_lit(text, "\":{");
+}
+
+static void collection_path(struct document *doc)
+{
+    const unsigned ops = doc->resource->operations;
+    if (!(ops & (1u << OP_LIST | 1u << OP_CREATE)))
+        return;
+    path_begin(doc, false);
+    if (ops & 1u << OP_LIST)
+        operation_list(doc);
+    if ((ops & 1u << OP_LIST) && (ops & 1u << OP_CREATE))
+        text_byte(doc->text, ',');
+    if (ops & 1u << OP_CREATE)
+        operation_create(doc);
+    text_byte(doc->text, '}');
+}
+
+static void item_path(struct document *doc)
+{
+    const unsigned ops = doc->resource->operations, put = 1u << OP_REPLACE | 1u << OP_UPSERT;
+    if (!doc->resource->key_count || !(ops & (1u << OP_GET | 1u << OP_UPDATE | put | 1u << OP_DELETE)))
+        return;
+    path_begin(doc, true);
+    path_parameters(doc);
+    if (ops & 1u << OP_GET) {
+        operation_get(doc);
+        text_byte(doc->text, ',');
+    }
+    if (ops & 1u << OP_UPDATE) {
+        operation_change(doc, "patch", "update", "Changes fields of one row (JSON Merge Patch)", ".update", VIEW_UPDATE);
+        text_byte(doc->text, ',');
+    }
+    if (ops & put) {
+        operation_change(doc, "put", "replace", ops & 1u << OP_UPSERT ? "Replaces one row, or creates it" : "Replaces one row",
+                         ".create", VIEW_CREATE);
+        text_byte(doc->text, ',');
+    }
+    if (ops & 1u << OP_DELETE) {
+        operation_delete(doc);
+        text_byte(doc->text, ',');
+    }
+    doc->text->size--; /* the last comma */
+    text_byte(doc->text, '}');
+}
+
+static const char components_head[] =
+    "\"components\":{\"headers\":{"
+    "\"X-Request-Id\":{\"description\":\"The request's correlation id: the client's own, or one made here.\",\"schema\":{\"type\":\"string\"}},"
+    "\"ETag\":{\"description\":\"Version of this representation; send it back as If-Match.\",\"schema\":{\"type\":\"string\"}},"
+    "\"Link\":{\"description\":\"rel=next and rel=prev (RFC 8288).\",\"schema\":{\"type\":\"string\"}},"
+    "\"Location\":{\"description\":\"Path of the new row.\",\"schema\":{\"type\":\"string\"}},"
+    "\"Retry-After\":{\"description\":\"Seconds to wait before the same request may succeed.\",\"schema\":{\"type\":\"integer\"}}},"
+    "\"parameters\":{"
+    "\"select\":{\"name\":\"select\",\"in\":\"query\",\"description\":\"Fields and embedded resources: id,total,customer(name),lines(sku,qty)\",\"schema\":{\"type\":\"string\"}},"
+    "\"order\":{\"name\":\"order\",\"in\":\"query\",\"description\":\"Keys: created_at.desc.nullslast,id\",\"schema\":{\"type\":\"string\"}},"
+    "\"limit\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Rows on a page.\",\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
+    "\"after\":{\"name\":\"after\",\"in\":\"query\",\"description\":\"page.next of another page: the page behind it.\",\"schema\":{\"type\":\"string\"}},"
+    "\"before\":{\"name\":\"before\",\"in\":\"query\",\"description\":\"page.prev of another page: the page before it.\",\"schema\":{\"type\":\"string\"}},"
+    "\"offset\":{\"name\":\"offset\",\"in\":\"query\",\"description\":\"Rows to skip, to a configured depth; cursors reach further and cost less.\",\"schema\":{\"type\":\"integer\",\"minimum\":0}},"
+    "\"page\":{\"name\":\"page\",\"in\":\"query\",\"description\":\"Page number from 1, to a configured depth.\",\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
+    "\"count\":{\"name\":\"count\",\"in\":\"query\",\"description\":\"Whether page.count tells how many rows there are.\",\"schema\":{\"type\":\"string\",\"enum\":[\"none\",\"estimated\",\"capped\",\"exact\"]}},"
+    "\"and\":{\"name\":\"and\",\"in\":\"query\",\"description\":\"Group of filters: (total.gt.10,status.eq.paid)\",\"schema\":{\"type\":\"string\"}},"
+    "\"or\":{\"name\":\"or\",\"in\":\"query\",\"description\":\"Alternatives: (total.gt.10,status.eq.paid)\",\"schema\":{\"type\":\"string\"}},"
+    "\"Prefer\":{\"name\":\"Prefer\",\"in\":\"header\",\"description\":\"return=minimal or return=representation; resolution=merge-duplicates or ignore-duplicates on POST where upsert is allowed (RFC 7240).\",\"schema\":{\"type\":\"string\"}},"
+    "\"If-Match\":{\"name\":\"If-Match\",\"in\":\"header\",\"description\":\"The ETag of the row as it was read; 412 when it has changed since.\",\"schema\":{\"type\":\"string\"}}},"
+    "\"schemas\":{\"Error\":{\"type\":\"object\",\"required\":[\"error_code\",\"message\",\"details\",\"correlation_id\",\"timestamp\"],\"properties\":{"
+    "\"error_code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"},\"details\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+    "\"pointer\":{\"type\":\"string\"},\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}}}},"
+    "\"correlation_id\":{\"type\":\"string\"},\"timestamp\":{\"type\":\"string\",\"format\":\"date-time\"}}},"
+    "\"Problem\":{\"type\":\"object\",\"description\":\"RFC 9457, for Accept: application/problem+json.\",\"properties\":{\"type\":{\"type\":\"string\"},"
+    "\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},\"error_code\":{\"type\":\"string\"}}},"
+    "\"Page\":{\"type\":\"object\",\"required\":[\"next\",\"prev\",\"limit\"],\"properties\":{\"next\":{\"type\":[\"string\",\"null\"]},"
+    "\"prev\":{\"type\":[\"string\",\"null\"]},\"limit\":{\"type\":\"integer\"},\"count\":{\"type\":\"integer\"},"
+    "\"count_capped\":{\"type\":\"boolean\"},\"count_estimated\":{\"type\":\"boolean\"}}}";
+
+static const struct {
+    const char *name, *description, *example_code;
+    bool retry_after;
+} shared_responses[] = {
+    { "Invalid", "The request cannot be understood: a field, operator or cursor that does not exist.", "query.invalid", false },
+    { "NotFound", "There is no such row.", "not_found", false },
+    { "Conflict", "The write collides with what is there.", "conflict.unique", false },
+    { "Precondition", "The row has changed since it was read.", "precondition.failed", false },
+    { "TooLarge", "The request passes a limit.", "too_large", false },
+    { "MediaType", "The body is not JSON.", "unsupported_media_type", false },
+    { "Validation", "The body breaks rules; details names all of them.", "validation.failed", false },
+    { "Unavailable", "The database or the server is at its limit or away.", "database.unavailable", true },
+    { "Timeout", "The request did not finish in time.", "timeout", false },
+};
+
+static void shared_responses_write(struct text *text)
+{
+    text_lit(text, "\"responses\":{");
+    for (size_t i = 0; i < array_count(shared_responses); i++) {
+        text_printf(text, "%s\"%s\":{\"description\":\"%s\"%s,\"content\":{\"application/json\":{\"schema\":{\"$ref\":"
+                          "\"#/components/schemas/Error\"},\"example\":{\"error_code\":\"%s\",\"message\":\"…\",\"details\":[],"
+                          "\"correlation_id\":\"5f0c2a9be1d34c7f8a6e0b1d2c3f4a5b\",\"timestamp\":\"2024-01-31T12:30:00.000Z\"}},"
+                          "\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}",
+                    i ? "," : "", shared_responses[i].name, shared_responses[i].description,
+                    shared_responses[i].retry_after
+                        ? ",\"headers\":{\"Retry-After\":{\"$ref\":\"#/components/headers/Retry-After\"}}"
+                        : "",
+                    shared_responses[i].example_code);
+    }
+    text_byte(text, '}');
+}
+
+static const char system_paths[] =
+    "\"/livez\":{\"get\":{\"operationId\":\"livez\",\"summary\":\"Is the process alive?\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"It is.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
+    "\"/readyz\":{\"get\":{\"operationId\":\"readyz\",\"summary\":\"May requests be sent here?\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"Ready.\"},\"503\":{\"description\":\"Not now.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
+    "\"/errors\":{\"get\":{\"operationId\":\"errors\",\"summary\":\"The catalogue of error codes\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"All codes.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}}";
+
+static void tags_write(struct document *doc)
+{
+    struct text *text = doc->text;
+    text_lit(text, "\"tags\":[{\"name\":\"system\",\"description\":\"Probes and catalogues.\"}");
+    for (int i = 0; i < doc->set->resources_count; i++) {
+        const struct resource *resource = &doc->set->resources[i];
+        if (!resource->public_access || resource->missing.size)
+            continue;
+        text_lit(text, ",{\"name\":");
+        json_write_string(text, resource->name);
+        if (resource->description.size || resource->title.size) {
+            text_lit(text, ",\"description\":");
+            json_write_string(text, resource->description.size ? resource->description : resource->title);
+        }
+        text_byte(text, '}');
+    }
+    text_lit(text, "],");
+}
+
+void document_write(struct text *text, const struct resource_set *set, const struct kit *kit, const char *title,
+                    const char *version)
+{
+    (void)kit;
+    struct document doc = { .text = text, .set = set };
+    text_lit(text, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":");
+    json_write_string(text, bytes_of(title));
+    text_lit(text, ",\"version\":");
+    json_write_string(text, bytes_of(version));
+    text_lit(text, ",\"license\":{\"name\":\"Proprietary\",\"identifier\":\"LicenseRef-Proprietary\"},"
+                   "\"description\":\"Filters, select and order speak the grammar that PostgREST made common; lists are paged with "
+                   "opaque cursors; every failure has the same shape, its codes are listed at /errors.\"},"
+                   "\"servers\":[{\"url\":\"/\"}],\"security\":[],");
+    tags_write(&doc);
+    text_lit(text, "\"paths\":{");
+    text_add_z(text, system_paths);
+    for (int i = 0; i < set->resources_count; i++) {
+        doc.resource = &set->resources[i];
+        if (!doc.resource->public_access || doc.resource->missing.size)
+            continue;
+        collection_path(&doc);
+        item_path(&doc);
+    }
+    text_lit(text, "},");
+    text_add_z(text, components_head);
+    for (int i = 0; i < set->resources_count; i++) {
+        doc.resource = &set->resources[i];
+        if (doc.resource->public_access && !doc.resource->missing.size)
+            resource_schemas(&doc);
+    }
+    text_lit(text, "},");
+    shared_responses_write(text);
+    text_lit(text, "}}\n");
+}
+
+void catalogue_write(struct text *text, const struct kit *kit)
+{
+    text_lit(text, "{\"problems\":[");
+    bool first = true;
+    for (const struct module *const *module = kit->modules; *module; module++)
+        for (const struct problem *const *at = (*module)->problems; at && *at; at++) {
+            const struct problem *problem = *at;
+            text_add_z(text, first ? "{\"code\":" : ",{\"code\":");
+            first = false;
+            json_write_string(text, bytes_of(problem->code));
+            struct bytes rest = bytes_of(problem->code);
+            text_lit(text, ",\"class\":");
+            json_write_string(text, bytes_cut(&rest, '.'));
+            text_printf(text, ",\"status\":%d,\"retryable\":%s,\"title\":", problem->status,
+                        problem->retryable ? "true" : "false");
+            json_write_string(text, bytes_of(problem->title));
+            text_lit(text, ",\"description\":");
+            json_write_string(text, bytes_of(problem->doc));
+            text_lit(text, ",\"since\":");
+            json_write_string(text, bytes_of(problem->since));
+            text_lit(text, ",\"deprecated\":false,\"replaced_by\":null}");
+        }
+    text_lit(text, "]}\n");
+}

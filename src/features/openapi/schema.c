@@ -1,0 +1,338 @@
+#include "features/openapi/schema.h"
+
+#include "wire/json_write.h"
+
+#define DEPTH_MAX 8 /* composites in composites; deeper ones are shown as any value */
+
+/* What PostgreSQL types that travel as strings look like. */
+static const struct {
+    const char *name, *format, *example;
+} strings[] = {
+    { "uuid", "uuid", "0b7e2a3c-5d1f-4c8a-9e6b-2f4d8a1c3e5f" },
+    { "inet", NULL, "192.0.2.10" },
+    { "cidr", NULL, "192.0.2.0/24" },
+    { "macaddr", NULL, "08:00:2b:01:02:03" },
+    { "macaddr8", NULL, "08:00:2b:01:02:03:04:05" },
+    { "time", NULL, "12:30:00" },
+    { "timetz", NULL, "12:30:00+00" },
+    { "money", NULL, "$12.50" },
+    { "xml", NULL, "<a/>" },
+    { "point", NULL, "(1,2)" },
+    { "bit", NULL, "101" },
+    { "varbit", NULL, "101" },
+    { "tsvector", NULL, "'blue':1 'lamp':2" },
+    { "hstore", NULL, "\"a\"=>\"1\"" },
+};
+
+static int string_kind(const struct pg_type *type)
+{
+    for (size_t i = 0; i < array_count(strings); i++)
+        if (bytes_is(type->name, strings[i].name))
+            return (int)i;
+    return -1;
+}
+
+static bool has_length(const struct pg_type *type)
+{
+    return bytes_is(type->name, "varchar") || bytes_is(type->name, "bpchar");
+}
+
+static void type_name(struct text *text, const char *name, bool nullable)
+{
+    text_printf(text, nullable ? "\"type\":[\"%s\",\"null\"]" : "\"type\":\"%s\"", name);
+}
+
+static void key_string(struct text *text, const char *key, struct bytes value)
+{
+    text_printf(text, ",\"%s\":", key);
+    json_write_string(text, value);
+}
+
+static void integer_range(struct text *text, const struct pg_type *type)
+{
+    if (bytes_is(type->name, "int2"))
+        text_lit(text, ",\"minimum\":-32768,\"maximum\":32767");
+    else if (bytes_is(type->name, "int4"))
+        text_lit(text, ",\"format\":\"int32\"");
+    else if (bytes_is(type->name, "oid"))
+        text_lit(text, ",\"minimum\":0,\"maximum\":4294967295");
+}
+
+static void one(struct text *text, const struct pg_type *type, int32_t typmod, bool nullable,
+                const struct pg_encoding *encoding, int depth);
+
+static void range_body(struct text *text, const struct pg_type *type, bool nullable, const struct pg_encoding *encoding,
+                       int depth)
+{
+    type_name(text, "object", nullable);
+    text_lit(text, ",\"properties\":{\"lower\":{");
+    one(text, type->element, -1, true, encoding, depth + 1);
+    text_lit(text, "},\"upper\":{");
+    one(text, type->element, -1, true, encoding, depth + 1);
+    text_lit(text, "},\"bounds\":{\"type\":\"string\",\"enum\":[\"[)\",\"(]\",\"[]\",\"()\"]},\"empty\":{\"type\":\"boolean\"}}");
+}
+
+static void composite_body(struct text *text, const struct pg_type *type, bool nullable, const struct pg_encoding *encoding,
+                           int depth)
+{
+    type_name(text, "object", nullable);
+    text_lit(text, ",\"properties\":{");
+    for (int i = 0; i < type->fields_count; i++) {
+        if (i)
+            text_byte(text, ',');
+        json_write_string(text, type->fields[i].name);
+        text_lit(text, ":{");
+        one(text, type->fields[i].type, -1, true, encoding, depth + 1);
+        text_byte(text, '}');
+    }
+    text_lit(text, "}");
+}
+
+static void enum_body(struct text *text, const struct pg_type *type, bool nullable)
+{
+    type_name(text, "string", nullable);
+    text_lit(text, ",\"enum\":[");
+    for (int i = 0; i < type->labels_count; i++) {
+        if (i)
+            text_byte(text, ',');
+        json_write_string(text, type->labels[i]);
+    }
+    if (nullable)
+        text_add_z(text, type->labels_count ? ",null" : "null");
+    text_byte(text, ']');
+}
+
+static void string_body(struct text *text, const struct pg_type *type, int32_t typmod, bool nullable)
+{
+    type_name(text, "string", nullable);
+    const int kind = string_kind(type);
+    if (kind >= 0 && strings[kind].format)
+        text_printf(text, ",\"format\":\"%s\"", strings[kind].format);
+    if (has_length(type) && typmod > 4)
+        text_printf(text, ",\"maxLength\":%d", typmod - 4);
+}
+
+static void numeric_body(struct text *text, int32_t typmod, bool nullable)
+{
+    type_name(text, "number", nullable);
+    if (typmod < 4)
+        return;
+    const int precision = ((typmod - 4) >> 16) & 0xffff, scale = (typmod - 4) & 0x7ff;
+    text_printf(text, ",\"description\":\"exact: at most %d digits, %d of them behind the point\"", precision, scale);
+}
+
+static void one(struct text *text, const struct pg_type *type, int32_t typmod, bool nullable,
+                const struct pg_encoding *encoding, int depth)
+{
+    if (depth > DEPTH_MAX)
+        return; /* {}: any value */
+    switch (type->kind) {
+    case PG_TYPE_BOOL:
+        type_name(text, "boolean", nullable);
+        break;
+    case PG_TYPE_INTEGER:
+        type_name(text, "integer", nullable);
+        integer_range(text, type);
+        break;
+    case PG_TYPE_BIGINT:
+        type_name(text, encoding->bigint_as_string ? "string" : "integer", nullable);
+        text_add_z(text, encoding->bigint_as_string ? ",\"pattern\":\"^-?[0-9]+$\"" : ",\"format\":\"int64\"");
+        break;
+    case PG_TYPE_NUMERIC:
+        numeric_body(text, typmod, nullable);
+        break;
+    case PG_TYPE_FLOAT:
+        type_name(text, "number", nullable);
+        text_add_z(text, bytes_is(type->name, "float4") ? ",\"format\":\"float\"" : ",\"format\":\"double\"");
+        break;
+    case PG_TYPE_VOID:
+        text_lit(text, "\"type\":\"null\"");
+        break;
+    case PG_TYPE_JSON:
+        break; /* any value */
+    case PG_TYPE_TIMESTAMPTZ:
+        type_name(text, "string", nullable);
+        text_lit(text, ",\"format\":\"date-time\"");
+        break;
+    case PG_TYPE_TIMESTAMP:
+        type_name(text, "string", nullable);
+        text_lit(text, ",\"description\":\"ISO 8601 without a zone\"");
+        break;
+    case PG_TYPE_DATE:
+        type_name(text, "string", nullable);
+        text_lit(text, ",\"format\":\"date\"");
+        break;
+    case PG_TYPE_INTERVAL:
+        type_name(text, "string", nullable);
+        text_lit(text, ",\"format\":\"duration\"");
+        break;
+    case PG_TYPE_BYTEA:
+        type_name(text, "string", nullable);
+        text_lit(text, ",\"contentEncoding\":\"base64\"");
+        break;
+    case PG_TYPE_ARRAY:
+        type_name(text, "array", nullable);
+        text_lit(text, ",\"items\":{");
+        one(text, type->element, typmod, true, encoding, depth + 1);
+        text_byte(text, '}');
+        break;
+    case PG_TYPE_COMPOSITE:
+        composite_body(text, type, nullable, encoding, depth);
+        break;
+    case PG_TYPE_ENUM:
+        enum_body(text, type, nullable);
+        break;
+    case PG_TYPE_RANGE:
+        range_body(text, type, nullable, encoding, depth);
+        break;
+    case PG_TYPE_MULTIRANGE:
+        type_name(text, "array", nullable);
+        text_lit(text, ",\"items\":{");
+        range_body(text, type, false, encoding, depth + 1);
+        text_byte(text, '}');
+        break;
+    case PG_TYPE_STRING:
+        string_body(text, type, typmod, nullable);
+        break;
+    }
+}
+
+/* A rule of the closed list in JSON Schema's words, where it has them. */
+static void check_write(struct text *text, const struct check_rule *rule)
+{
+    static const char *const compare[] = { [CHECK_LT] = "exclusiveMaximum", [CHECK_LE] = "maximum",
+                                           [CHECK_GT] = "exclusiveMinimum", [CHECK_GE] = "minimum" };
+    int64_t length;
+    if (rule->kind == CHECK_COMPARE && rule->op <= CHECK_GE && rule->constant.size &&
+        (rule->constant.data[rule->constant.size - 1] >= '0' && rule->constant.data[rule->constant.size - 1] <= '9') &&
+        bytes_find(rule->constant, ':') < 0 && bytes_find(bytes_from(rule->constant, 1), '-') < 0) {
+        text_printf(text, ",\"%s\":%.*s", compare[rule->op], BYTES_ARG(rule->constant));
+        return;
+    }
+    const bool text_length = rule->kind == CHECK_LENGTH;
+    if ((!text_length && rule->kind != CHECK_ARRAY_LENGTH) || !bytes_to_int64(rule->constant, &length) || length < 0)
+        return;
+    const char *least = text_length ? "minLength" : "minItems", *most = text_length ? "maxLength" : "maxItems";
+    if (rule->op == CHECK_GE || rule->op == CHECK_GT)
+        text_printf(text, ",\"%s\":%lld", least, (long long)(length + (rule->op == CHECK_GT)));
+    else if (rule->op == CHECK_LE || (rule->op == CHECK_LT && length > 0))
+        text_printf(text, ",\"%s\":%lld", most, (long long)(length - (rule->op == CHECK_LT)));
+}
+
+static bool number_kind(const struct pg_type *type, const struct pg_encoding *encoding)
+{
+    return type->kind == PG_TYPE_INTEGER || type->kind == PG_TYPE_NUMERIC || type->kind == PG_TYPE_FLOAT ||
+           (type->kind == PG_TYPE_BIGINT && !encoding->bigint_as_string);
+}
+
+void schema_type_write(struct text *text, const struct pg_type *type, int32_t typmod, bool nullable,
+                       const struct column *column, const struct pg_encoding *encoding)
+{
+    const size_t before = text->size;
+    text_byte(text, '{');
+    one(text, type, typmod, nullable, encoding, 0);
+    const bool numeric_text = type->kind == PG_TYPE_NUMERIC && typmod >= 4;
+    const bool own_max = has_length(type) && typmod > 4;
+    bool bound[4] = { false };
+    for (const struct check_rule *rule = column ? column->checks : NULL; rule; rule = rule->next) {
+        const bool compare = rule->kind == CHECK_COMPARE, upper = rule->op == CHECK_LT || rule->op == CHECK_LE;
+        bool *seen = &bound[upper ? 1 : 0]; /* one lower and one upper bound: a key must not come twice */
+        if ((compare && !number_kind(type, encoding)) || *seen || (rule->kind == CHECK_LENGTH && upper && own_max))
+            continue;
+        *seen = true;
+        check_write(text, rule);
+    }
+    if (column && column->comment.size && !numeric_text && type->kind != PG_TYPE_TIMESTAMP)
+        key_string(text, "description", column->comment);
+    if (text->size > before + 1 && text->data && text->data[before + 1] == ',')
+        text->data[before + 1] = ' '; /* a type without keys of its own: its first key follows the brace */
+    text_byte(text, '}');
+}
+
+static void string_example(struct text *text, const struct pg_type *type, int32_t typmod)
+{
+    const int kind = string_kind(type);
+    if (kind >= 0)
+        json_write_string(text, bytes_of(strings[kind].example));
+    else if (has_length(type) && typmod > 4)
+        json_write_string(text, bytes_first(BYTES("text"), (size_t)(typmod - 4)));
+    else
+        json_write_string(text, BYTES("text"));
+}
+
+/* A number inside the column's bounds: the lower one if there is one. */
+static void number_example(struct text *text, const struct column *column, const char *preset)
+{
+    for (const struct check_rule *rule = column ? column->checks : NULL; rule; rule = rule->next) {
+        int64_t bound;
+        if (rule->kind == CHECK_COMPARE && (rule->op == CHECK_GE || rule->op == CHECK_GT) &&
+            bytes_to_int64(rule->constant, &bound) && bound < INT32_MAX) {
+            text_int(text, bound + (rule->op == CHECK_GT));
+            return;
+        }
+    }
+    text_add_z(text, preset);
+}
+
+void schema_example_write(struct text *text, const struct pg_type *type, int32_t typmod, const struct column *column,
+                          const struct pg_encoding *encoding)
+{
+    switch (type->kind) {
+    case PG_TYPE_BOOL:
+        text_lit(text, "true");
+        return;
+    case PG_TYPE_INTEGER:
+        number_example(text, column, "1");
+        return;
+    case PG_TYPE_BIGINT:
+        if (encoding->bigint_as_string)
+            text_lit(text, "\"1\"");
+        else
+            number_example(text, column, "1");
+        return;
+    case PG_TYPE_NUMERIC:
+    case PG_TYPE_FLOAT:
+        number_example(text, column, "1");
+        return;
+    case PG_TYPE_VOID:
+        text_lit(text, "null");
+        return;
+    case PG_TYPE_JSON:
+        text_lit(text, "{}");
+        return;
+    case PG_TYPE_TIMESTAMPTZ:
+        text_lit(text, "\"2024-01-31T12:30:00+00:00\"");
+        return;
+    case PG_TYPE_TIMESTAMP:
+        text_lit(text, "\"2024-01-31T12:30:00\"");
+        return;
+    case PG_TYPE_DATE:
+        text_lit(text, "\"2024-01-31\"");
+        return;
+    case PG_TYPE_INTERVAL:
+        text_lit(text, "\"P1DT2H\"");
+        return;
+    case PG_TYPE_BYTEA:
+        text_lit(text, "\"aGVsbG8=\"");
+        return;
+    case PG_TYPE_ARRAY:
+    case PG_TYPE_MULTIRANGE:
+        text_lit(text, "[]");
+        return;
+    case PG_TYPE_COMPOSITE:
+        text_lit(text, "{}");
+        return;
+    case PG_TYPE_RANGE:
+        text_lit(text, "{\"empty\":true}");
+        return;
+    case PG_TYPE_ENUM:
+        if (type->labels_count)
+            json_write_string(text, type->labels[0]);
+        else
+            text_lit(text, "null");
+        return;
+    case PG_TYPE_STRING:
+        string_example(text, type, typmod);
+        return;
+    }
+}
