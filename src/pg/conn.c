@@ -1,0 +1,406 @@
+/* conn.c - one connection from name lookup to pipeline mode, and its end. Callbacks on the loop, no fiber: a
+ * server that is out of fibers must still be able to connect.
+ *
+ *   RESOLVING ──▶ CONNECTING ──▶ SETTING_UP ──▶ READY ──▶ DEAD
+ *       └────────────┴───────────────┴── failed ──────────▲
+ *
+ * libpq may close its socket inside any call. The watch on it ends before control returns to the loop,
+ * always. */
+#include "pg/pg_internal.h"
+
+#include <stdlib.h>
+
+#include "base/inject.h"
+#include "base/log.h"
+
+static void conn_advance(struct conn *conn);
+
+/* ---- the watch ---- */
+
+static void free_poll(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void unwatch(struct conn *conn)
+{
+    if (!conn->poll)
+        return;
+    uv_poll_stop(conn->poll);
+    conn->poll->data = NULL;
+    uv_close((uv_handle_t *)conn->poll, free_poll);
+    conn->poll = NULL;
+    conn->watched = 0;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct conn *conn = poll->data;
+    if (!conn)
+        return;
+    if (conn->state != CONN_READY) {
+        conn_advance(conn);
+        return;
+    }
+    /* status < 0 is EBADF or a hang-up without data: reading says what it is. */
+    if ((events & UV_READABLE) || status < 0)
+        pg_conn_readable(conn);
+    if ((events & UV_WRITABLE) && conn->state == CONN_READY)
+        pg_conn_flush(conn);
+}
+
+void pg_conn_watch(struct conn *conn, int events)
+{
+    const int fd = PQsocket(conn->pg);
+    if (conn->poll && conn->fd != fd)
+        unwatch(conn);
+    if (!conn->poll && fd >= 0) {
+        conn->poll = malloc(sizeof *conn->poll);
+        check(conn->poll != NULL);
+        if (uv_poll_init(core_loop(conn->pool->core), conn->poll, fd) != 0) {
+            free(conn->poll);
+            conn->poll = NULL;
+            return; /* the connection's timer ends it */
+        }
+        conn->poll->data = conn;
+        conn->fd = fd;
+    }
+    if (conn->poll && conn->watched != events) {
+        if (events)
+            uv_poll_start(conn->poll, events, on_poll);
+        else
+            uv_poll_stop(conn->poll);
+        conn->watched = events;
+    }
+}
+
+/* ---- what every connection is set to ---- */
+
+struct pinned {
+    const char *name, *value;
+};
+/* Reported by the server when they change (GUC_REPORT): a change that we did not make tells that a session
+ * setting leaked. */
+static const struct pinned pinned[] = {
+    { "DateStyle", "ISO" }, /* reported with its field order: "ISO, MDY" */
+    { "TimeZone", "UTC" },
+    { "IntervalStyle", "iso_8601" },
+    { "client_encoding", "UTF8" },
+    { "standard_conforming_strings", "on" },
+};
+
+const char *pg_conn_settings_sql(const struct pg_pool *pool)
+{
+    static _Thread_local char sql[1024];
+    const struct pg_conf *conf = &pool->conf;
+    snprintf(sql, sizeof sql,
+             "select pg_catalog.set_config('DateStyle','ISO',false), "
+             "pg_catalog.set_config('TimeZone','UTC',false),"
+             " pg_catalog.set_config('IntervalStyle','iso_8601',false),"
+             " pg_catalog.set_config('bytea_output','hex',false), "
+             "pg_catalog.set_config('extra_float_digits','1',false),"
+             " pg_catalog.set_config('client_encoding','UTF8',false),"
+             " pg_catalog.set_config('standard_conforming_strings','on',false),"
+             " pg_catalog.set_config('search_path','',false),"
+             " pg_catalog.set_config('statement_timeout','%lld',false),"
+             " pg_catalog.set_config('idle_in_transaction_session_timeout','%lld',false)",
+             (long long)((conf->query_timeout_ns + NS_PER_MS - 1) / NS_PER_MS),
+             (long long)((conf->idle_in_transaction_timeout_ns + NS_PER_MS - 1) / NS_PER_MS));
+    return sql;
+}
+
+bool pg_conn_settings_stand(const struct conn *conn)
+{
+    for (size_t i = 0; i < array_count(pinned); i++) {
+        const char *value = PQparameterStatus(conn->pg, pinned[i].name);
+        if (unlikely(!value || strncmp(value, pinned[i].value, strlen(pinned[i].value)) != 0))
+            return false;
+    }
+    /* Reported since PostgreSQL 14. */
+    const char *read_only = PQparameterStatus(conn->pg, "default_transaction_read_only");
+    return !read_only || (read_only[1] == 'n') == (conn->access == PG_ACCESS_READ);
+}
+
+/* ---- connecting ---- */
+
+static void conn_failed(struct conn *conn, const char *why)
+{
+    /* libpq's message ends with a newline and may have several lines. */
+    char line[256];
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(why, "\n"), why);
+    pg_pool_conn_failed(conn, line[0] ? line : "connection refused");
+    pg_conn_close(conn, NULL);
+}
+
+static void on_connect_late(struct timer *timer)
+{
+    conn_failed(container_of(timer, struct conn, timer), "no answer within connect_timeout");
+}
+
+static void ignore_notice(void *arg, const PGresult *result)
+{
+    (void)arg;
+    log_debug("pg_notice", "\"sqlstate\":\"%s\"", log_string_z(PQresultErrorField(result, PG_DIAG_SQLSTATE)));
+}
+
+static void set_up(struct conn *conn)
+{
+    char sql[1600];
+    snprintf(sql, sizeof sql,
+             "%s, pg_catalog.set_config('default_transaction_isolation','%s',false),"
+             " pg_catalog.set_config('default_transaction_read_only','%s',false),"
+             " pg_catalog.current_setting('max_connections')::pg_catalog.int4"
+             " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
+             " - coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4",
+             pg_conn_settings_sql(conn->pool),
+             conn->access == PG_ACCESS_READ ? "repeatable read" : "read committed",
+             conn->access == PG_ACCESS_READ ? "on" : "off");
+    conn->state = CONN_SETTING_UP;
+    if (PQsetnonblocking(conn->pg, 1) != 0 || !PQsendQuery(conn->pg, sql)) {
+        conn_failed(conn, PQerrorMessage(conn->pg));
+        return;
+    }
+    pg_conn_watch(conn, UV_READABLE | (PQflush(conn->pg) > 0 ? UV_WRITABLE : 0));
+}
+
+/* The answer to set_up(). */
+static void read_set_up(struct conn *conn)
+{
+    if (PQflush(conn->pg) < 0 || !PQconsumeInput(conn->pg)) {
+        conn_failed(conn, PQerrorMessage(conn->pg));
+        return;
+    }
+    bool well = false;
+    while (!PQisBusy(conn->pg)) {
+        PGresult *result = PQgetResult(conn->pg);
+        if (!result)
+            break;
+        if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1) {
+            pg_home_measured(conn->pool->home,
+                             strtoll(PQgetvalue(result, 0, PQnfields(result) - 1), NULL, 10));
+            well = true;
+        }
+        PQclear(result);
+    }
+    if (PQtransactionStatus(conn->pg) == PQTRANS_ACTIVE) {
+        pg_conn_watch(conn, UV_READABLE);
+        return;
+    }
+    if (!well || !pg_conn_settings_stand(conn) || !PQenterPipelineMode(conn->pg)) {
+        conn_failed(conn, well ? "the settings of the connection did not hold" : PQerrorMessage(conn->pg));
+        return;
+    }
+    timer_stop(&conn->timer);
+    conn->state = CONN_READY;
+    pg_conn_watch(conn, UV_READABLE);
+    pg_pool_conn_ready(conn);
+}
+
+static void conn_advance(struct conn *conn)
+{
+    if (conn->state == CONN_SETTING_UP) {
+        read_set_up(conn);
+        return;
+    }
+    pg_conn_watch(conn, 0); /* PQconnectPoll may close this socket and open another under the same number */
+    switch (PQconnectPoll(conn->pg)) {
+    case PGRES_POLLING_READING:
+        pg_conn_watch(conn, UV_READABLE);
+        break;
+    case PGRES_POLLING_WRITING:
+        pg_conn_watch(conn, UV_WRITABLE);
+        break;
+    case PGRES_POLLING_OK:
+        set_up(conn);
+        break;
+    default:
+        conn_failed(conn, PQerrorMessage(conn->pg));
+    }
+}
+
+static void conn_start(struct conn *conn, const char *const *values)
+{
+    const struct pg_home *home = conn->pool->home;
+    conn->state = CONN_CONNECTING;
+    conn->pg = PQconnectStartParams(home->keywords, values, 0);
+    check(conn->pg != NULL);
+    if (PQstatus(conn->pg) == CONNECTION_BAD || inject("pg.connect")) {
+        conn_failed(conn, PQstatus(conn->pg) == CONNECTION_BAD ? PQerrorMessage(conn->pg) : "injected");
+        return;
+    }
+    (void)PQsetNoticeReceiver(conn->pg, ignore_notice, NULL);
+    pg_conn_watch(conn, UV_WRITABLE);
+}
+
+/* ---- name lookup: each host of the URL, one after the other, all their addresses ---- */
+
+#define ADDRESSES_TEXT_BYTES 4096
+struct resolve {
+    uv_getaddrinfo_t request;
+    struct conn *conn; /* NULL: it went away meanwhile */
+    struct bytes hosts_left, ports_left, port;
+    char host[256];
+    char hosts[ADDRESSES_TEXT_BYTES], addresses[ADDRESSES_TEXT_BYTES], ports[ADDRESSES_TEXT_BYTES];
+};
+
+static void resolve_next(struct resolve *resolve);
+
+static void append(char *list, bool first, struct bytes more)
+{
+    const size_t size = strlen(list);
+    snprintf(list + size, ADDRESSES_TEXT_BYTES - size, "%s%.*s", first ? "" : ",", BYTES_ARG(more));
+}
+
+static void resolve_add(struct resolve *resolve, const char *address)
+{
+    const bool first = !resolve->hosts[0];
+    if (strlen(resolve->hosts) + strlen(resolve->host) + 64 > ADDRESSES_TEXT_BYTES)
+        return; /* enough to try */
+    append(resolve->hosts, first, bytes_of(resolve->host));
+    append(resolve->addresses, first, bytes_of(address));
+    append(resolve->ports, first, resolve->port);
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+{
+    struct resolve *resolve = container_of(request, struct resolve, request);
+    if (!resolve->conn) {
+        uv_freeaddrinfo(found);
+        free(resolve);
+        return;
+    }
+    for (const struct addrinfo *at = status == 0 ? found : NULL; at; at = at->ai_next) {
+        char address[64] = "";
+        if (at->ai_family == AF_INET)
+            uv_ip4_name((const struct sockaddr_in *)(const void *)at->ai_addr, address, sizeof address);
+        else if (at->ai_family == AF_INET6)
+            uv_ip6_name((const struct sockaddr_in6 *)(const void *)at->ai_addr, address, sizeof address);
+        if (address[0])
+            resolve_add(resolve, address);
+    }
+    uv_freeaddrinfo(found);
+    resolve_next(resolve);
+}
+
+static void resolve_end(struct resolve *resolve)
+{
+    struct conn *conn = resolve->conn;
+    const struct pg_home *home = conn->pool->home;
+    conn->resolve = NULL;
+    if (!resolve->hosts[0]) {
+        char why[320];
+        snprintf(why, sizeof why, "no address is known for the host %s", resolve->host);
+        free(resolve);
+        conn_failed(conn, why);
+        return;
+    }
+    const char *values[64];
+    check(home->options_count < (int)array_count(values));
+    memcpy(values, home->values, sizeof *values * (size_t)home->options_count);
+    values[home->options_count] = NULL;
+    values[home->host_at] = resolve->hosts;
+    values[home->hostaddr_at] = resolve->addresses;
+    values[home->port_at] = resolve->ports;
+    conn_start(conn, values);
+    free(resolve);
+}
+
+static void resolve_next(struct resolve *resolve)
+{
+    struct conn *conn = resolve->conn;
+    while (resolve->hosts_left.data) {
+        const struct bytes host = bytes_cut(&resolve->hosts_left, ',');
+        if (resolve->ports_left.data) /* one port for all, or one each */
+            resolve->port = bytes_cut(&resolve->ports_left, ',');
+        snprintf(resolve->host, sizeof resolve->host, "%.*s", BYTES_ARG(host));
+        if (host.size == 0 || host.data[0] == '/' || host.data[0] == '@') {
+            resolve_add(resolve, ""); /* a socket: libpq takes it from the host itself */
+            continue;
+        }
+        static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+        if (uv_getaddrinfo(core_loop(conn->pool->core), &resolve->request, on_resolved, resolve->host, NULL,
+                           &hints) == 0)
+            return;
+    }
+    resolve_end(resolve);
+}
+
+static void resolve_start(struct conn *conn)
+{
+    const struct pg_home *home = conn->pool->home;
+    struct resolve *resolve = calloc(1, sizeof *resolve);
+    check(resolve != NULL);
+    resolve->conn = conn;
+    resolve->hosts_left = bytes_of(home->values[home->host_at]);
+    resolve->ports_left = bytes_of(home->values[home->port_at]);
+    conn->resolve = resolve;
+    conn->state = CONN_RESOLVING;
+    resolve_next(resolve);
+}
+
+/* ---- birth and death ---- */
+
+void pg_conn_open(struct pg_pool *pool, enum role role)
+{
+    struct conn *conn = calloc(1, sizeof *conn);
+    check(conn != NULL);
+    const int64_t now_ns = clock_now_ns();
+    const int64_t lifetime_ns = pool->conf.lifetime_ns;
+    *conn = (struct conn){
+        .pool = pool,
+        .role = role,
+        .access = role == ROLE_WRITER ? PG_ACCESS_WRITE : PG_ACCESS_READ,
+        .last = &conn->first,
+        .opened_ns = now_ns,
+        .newest = -1,
+        .oldest = -1,
+        .fd = -1,
+        .timer.fire = on_connect_late,
+        .retire_at_ns = now_ns + lifetime_ns - lifetime_ns / 10 + pg_pool_random(pool, lifetime_ns / 5 + 1),
+        .next = pool->opening,
+        .prev = &pool->opening,
+    };
+    conn->session.conn = conn;
+    if (pool->opening)
+        pool->opening->prev = &conn->next;
+    pool->opening = conn;
+    pool->role_opening[role]++;
+    timer_start(&conn->timer, core_now_ns() + pool->conf.connect_timeout_ns);
+    if (pool->home->resolves)
+        resolve_start(conn);
+    else
+        conn_start(conn, pool->home->values);
+}
+
+void pg_conn_close(struct conn *conn, const char *why)
+{
+    struct pg_pool *pool = conn->pool;
+    if (conn->state == CONN_DEAD)
+        return;
+    const bool was_ready = conn->state == CONN_READY;
+    if (why && was_ready && conn->first) {
+        metric_add(&pg_breaks, 1);
+        log_debug("pg_connection_closed", "\"why\":\"%s\",\"in_flight\":%d", log_string_z(why), conn->depth);
+    }
+    timer_stop(&conn->timer);
+    unwatch(conn);
+    if (conn->resolve) {
+        conn->resolve->conn = NULL;
+        (void)uv_cancel((uv_req_t *)&conn->resolve->request);
+        conn->resolve = NULL;
+    }
+    pg_cancel_orphan(conn);
+    pg_pool_conn_gone(conn); /* still with its old state: the counts depend on it */
+    conn->state = CONN_DEAD;
+    const int64_t now_ns = clock_now_ns();
+    for (struct entry *entry; (entry = conn->first) != NULL;)
+        pg_entry_finish(conn, entry, OUTCOME_BROKEN, now_ns);
+    PQfinish(conn->pg); /* closes the socket: after unwatch() */
+    conn->pg = NULL;
+    free(conn->prepared);
+    conn->prepared = NULL;
+    conn->next = pool->dead;
+    conn->prev = NULL;
+    pool->dead = conn;
+    pg_pool_touch(pool);
+}

@@ -1,0 +1,86 @@
+/* knobs.c - what an operator may set (section "pools") and what they can watch. */
+#include "pg/pg_internal.h"
+
+#define POOL_KNOB(name_, field_, ...)                                                                        \
+    {                                                                                                        \
+        .name = name_, .offset = offsetof(struct pg_conf, field_), __VA_ARGS__                               \
+    }
+
+const struct knob pg_knobs[] = {
+    POOL_KNOB(
+        "max", max, .min = 2, .max = 10000, .preset = 64, .unit = "connections",
+        .doc =
+            "Connections to PostgreSQL that this process may hold, all cores together. Each core needs two."),
+    POOL_KNOB("lanes", lanes, .min = 1, .max = 64, .preset = 4, .unit = "connections",
+              .doc = "Pipelined read connections per core, shared by many requests."),
+    POOL_KNOB("lane_depth", lane_depth, .min = 1, .max = 1024, .preset = 32, .unit = "batches",
+              .doc = "Requests on their way on one lane at once."),
+    POOL_KNOB("acquire_timeout", acquire_timeout_ns, .kind = KNOB_DURATION, .min = NS_PER_MS,
+              .max = 600 * NS_PER_S, .preset = 5 * NS_PER_S,
+              .doc = "How long a request waits for a connection before it is refused (503)."),
+    POOL_KNOB("query_timeout", query_timeout_ns, .kind = KNOB_DURATION, .min = NS_PER_MS,
+              .max = 24 * 3600 * NS_PER_S, .preset = 30 * NS_PER_S,
+              .doc = "PostgreSQL stops a statement after this time (statement_timeout)."),
+    POOL_KNOB("idle_timeout", idle_timeout_ns, .kind = KNOB_DURATION, .min = 100 * NS_PER_MS,
+              .max = 24 * 3600 * NS_PER_S, .preset = 60 * NS_PER_S,
+              .doc = "A connection that nobody used for so long is closed, beyond the lanes."),
+    POOL_KNOB("lifetime", lifetime_ns, .kind = KNOB_DURATION, .min = NS_PER_S,
+              .max = 7 * 24 * 3600 * NS_PER_S, .preset = 3600 * NS_PER_S,
+              .doc = "A connection is replaced after about so long, so that servers' memory and addresses "
+                     "stay fresh."),
+    POOL_KNOB("connect_timeout", connect_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS,
+              .max = 120 * NS_PER_S, .preset = 5 * NS_PER_S,
+              .doc = "How long one attempt to connect may take, name lookup included."),
+    POOL_KNOB("idle_in_transaction_timeout", idle_in_transaction_timeout_ns, .kind = KNOB_DURATION,
+              .min = NS_PER_MS, .max = 24 * 3600 * NS_PER_S, .preset = 30 * NS_PER_S,
+              .doc = "PostgreSQL ends a transaction in which nothing was asked for so long."),
+    POOL_KNOB("slow", slow_ns, .kind = KNOB_DURATION, .min = 100 * NS_PER_US, .max = 10 * NS_PER_S,
+              .preset = 25 * NS_PER_MS,
+              .doc =
+                  "A statement that takes longer travels on a connection of its own until it is fast again."),
+    POOL_KNOB("waiting_max", waiting_max, .min = 0, .max = 1000000, .preset = 2000, .unit = "requests",
+              .doc = "Requests per core that may wait for a connection; further ones are refused at once."),
+    POOL_KNOB("statements_max", statements_max, .min = 16, .max = 100000, .preset = 1000,
+              .unit = "statements", .doc = "Prepared statements kept per core and on each connection."),
+    POOL_KNOB(
+        "reserve", reserve, .min = 0, .max = 10000, .preset = 5, .unit = "connections",
+        .doc = "Connections of the server that are left to others; pools.max is lowered to keep them free."),
+    { 0 }
+};
+
+struct metric pg_wait_seconds = HISTOGRAM("pool_wait", "Time until a connection took a batch or was lent.");
+struct metric pg_hold_seconds = HISTOGRAM("pool_hold", "Time for which a session was lent.");
+struct metric pg_query_seconds =
+    HISTOGRAM("pool_query", "Time from sending a batch until its Sync was answered.");
+struct metric pg_lanes = GAUGE("pool_lanes", "connections", "Open read lanes.");
+struct metric pg_writers = GAUGE("pool_writers", "connections", "Open writers.");
+struct metric pg_sessions = GAUGE("pool_sessions", "connections", "Open sessions.");
+struct metric pg_in_flight =
+    GAUGE("pool_in_flight", "batches", "Batches sent and not yet answered, abandoned ones too.");
+struct metric pg_waiting = GAUGE("pool_waiting", "requests", "Requests that wait for a connection.");
+struct metric pg_connects = COUNTER("pool_connects", "connections", "Connections made.");
+struct metric pg_connect_failures =
+    COUNTER("pool_connect_failures", "connections", "Attempts to connect that failed.");
+struct metric pg_breaks =
+    COUNTER("pool_breaks", "connections", "Connections lost or closed in the middle of work.");
+struct metric pg_retries =
+    COUNTER("pool_retries", "batches", "Batches sent again after a failure that allows it.");
+struct metric pg_abandoned =
+    COUNTER("pool_abandoned", "batches", "Batches whose request gave up before the answer.");
+struct metric pg_cancels = COUNTER("pool_cancels", "requests", "Cancel requests sent to the server.");
+struct metric pg_prepared = COUNTER("pool_prepared", "statements", "Statements prepared.");
+struct metric pg_lane_losses =
+    COUNTER("pool_lane_losses", "statements", "Statements that lost their lane by being slow.");
+struct metric pg_errors = COUNTER("pool_errors", "errors", "Refusals of the server, by class of SQLSTATE.");
+
+struct metric *const pg_metrics[] = {
+    &pg_wait_seconds,  &pg_hold_seconds,
+    &pg_query_seconds, &pg_lanes,
+    &pg_writers,       &pg_sessions,
+    &pg_in_flight,     &pg_waiting,
+    &pg_connects,      &pg_connect_failures,
+    &pg_breaks,        &pg_retries,
+    &pg_abandoned,     &pg_cancels,
+    &pg_prepared,      &pg_lane_losses,
+    &pg_errors,        NULL,
+};

@@ -1,0 +1,317 @@
+#pragma once
+/* pg_internal.h - what the files of the pg room share: a connection, what travels on it, the pool. No other
+ * room includes it.
+ *
+ *   pg_run ── struct run ──┬─ a connection has room: pg_conn_submit ─▶ struct entry, the connection's
+ *   (on the fiber's stack) └─ none: queue of its role ─▶ pg_pool_sweep, at the end of a turn ─▶ the same
+ *
+ * A run belongs to its fiber, an entry to its connection; a fiber that gives up cuts the tie (entry->run =
+ * NULL) and the connection drains the results on its own. Nothing here waits except run.c, session.c and
+ * stream.c. */
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/table.h"
+#include "fiber/fiber.h"
+#include "pg/pg.h"
+
+#define SETTINGS_MAX        32 /* of one batch */
+#define OPS_MAX             (2 * PG_STEPS_MAX + 12)
+#define EXECS_MAX           4  /* utility statements in front of a batch's steps */
+#define CONNECTS_MAX        4  /* connections being made at once, per core */
+#define CANCELS_MAX         2  /* helper threads that may sit in PQcancel at once, whole process */
+#define STALE_MAX           32 /* names waiting for their DEALLOCATE on one connection */
+#define STALLED_NS          (10 * NS_PER_MS)
+#define GRACE_NS            NS_PER_S       /* how long a request waits for a database that is down */
+#define SILENCE_NS          (2 * NS_PER_S) /* beyond query_timeout without an answer, a connection is dead */
+#define CONTROL_NS          (5 * NS_PER_S) /* the same for our own housekeeping statements */
+#define TICK_NS             (250 * NS_PER_MS)
+#define FAST_COMMIT_NS      (300 * NS_PER_US) /* below it, commits wait for no disk: writers are pipelined */
+#define WRITER_DEPTH        8
+#define ENTITLED            2            /* connections that each core may always have */
+#define LARGE_BATCH_BYTES   (256 * 1024) /* above it a batch travels on a session: it would stall its lane */
+#define BATCH_BYTES_MAX     (512LL * 1024 * 1024)
+#define STATEMENT_BYTES_MAX (1 << 20)
+#define PROBES_MAX          4   /* runs at once of a statement that is still being judged */
+#define PG_RETRY_TOKENS_MAX 200 /* tenths of a retry after a conflict */
+
+/* ---- statements ---- */
+
+struct pg_statement {
+    struct pg_statement *newer, *older; /* the pool's list by last use */
+    struct pg_pool *pool;
+    int slot; /* index into every connection's `prepared`; used again by others, hence: */
+    uint32_t generation;
+    int refs, pins;
+    bool utility;   /* neither SELECT nor DML: sessions only */
+    bool earned;    /* may share a connection */
+    bool slow_once; /* lost its place before: earns it back slowly */
+    int fast_runs;  /* in a row, until earned */
+    int probes;     /* running on sessions now */
+    int64_t probing_since_ns, took_mean_ns;
+    struct bytes sql; /* NUL-terminated, behind this struct */
+};
+
+void pg_statement_ref(struct pg_statement *statement);
+void pg_statement_unref(struct pg_statement *statement);
+/* What its batch took, once it went well. */
+void pg_statement_ran(struct pg_statement *statement, int64_t took_ns);
+/* True: this statement is still being judged, and enough of its runs are on their way. */
+bool pg_statement_probed_enough(const struct pg_statement *statement, int64_t now_ns);
+/* "select set_config($1,$2,true), …" for so many settings. Errors: NULL without memory. */
+struct pg_statement *pg_statement_of_settings(struct pg_pool *pool, int count);
+void pg_statements_close(struct pg_pool *pool);
+
+/* ---- what travels ---- */
+
+enum role { ROLE_LANE, ROLE_WRITER, ROLE_SESSION, ROLES };
+
+enum outcome {
+    OUTCOME_NONE,
+    OUTCOME_OK,
+    OUTCOME_REFUSED,   /* the server said no: batch->error */
+    OUTCOME_UNSENT,    /* the connection broke before the batch was whole on it: it never happened */
+    OUTCOME_BROKEN,    /* the connection broke between send and Sync */
+    OUTCOME_MISUSED,   /* a statement that must not travel on a shared connection */
+    OUTCOME_EXHAUSTED, /* no connection in time */
+    OUTCOME_DOWN,      /* no connection at all */
+};
+
+struct run {                  /* a fiber's wish, on its stack */
+    struct run *next, **prev; /* in a queue; prev NULL: not */
+    struct pg_pool *pool;
+    struct pg_batch *batch; /* NULL: wants a session of its own */
+    struct fiber *fiber;    /* who borrows */
+    struct conn *conn;      /* the session it got */
+    struct entry *entry;    /* on its way; NULL before and after */
+    enum role role;
+    enum pg_access access;
+    enum outcome outcome;
+    struct signal done;
+    struct timer patience;
+    int64_t queued_ns;
+    const char *execs[EXECS_MAX]; /* utility statements sent before the steps */
+    int execs_count;
+    const char *text; /* of step 0, sent unprepared instead of its statement (cursors) */
+    bool large;       /* too many bytes for a shared connection */
+    bool replan;      /* refused since a prepared statement was gone or out of date */
+    char tag[24];     /* command tag of the last utility statement */
+};
+
+enum op_kind { OP_DEALLOCATE, OP_PREPARE, OP_SETTINGS, OP_EXEC, OP_STEP };
+struct op {
+    uint8_t kind, step;
+    int slot;
+    uint32_t number; /* of the prepared name */
+};
+
+struct entry { /* one batch on one connection, until its Sync */
+    struct entry *next;
+    struct run *run; /* NULL: abandoned, or our own housekeeping */
+    bool control, abandoned, failed, misused;
+    int64_t submitted_ns;
+    struct pg_statement *statements[PG_STEPS_MAX];
+    int statements_count;
+    int ops_count, op_at;
+    struct op ops[OPS_MAX];
+};
+
+struct prepared {
+    uint32_t number; /* its name is s<number>; 0: none */
+    uint32_t generation;
+    bool ready;       /* its Prepare was answered */
+    int newer, older; /* slots, by last use; -1: none */
+};
+
+/* ---- connections ---- */
+
+enum conn_state { CONN_RESOLVING, CONN_CONNECTING, CONN_SETTING_UP, CONN_READY, CONN_DEAD };
+
+struct pg_session {
+    struct conn *conn;
+    struct pg_session *next_held;
+    struct fiber *holder; /* NULL: not lent */
+    int64_t since_ns;
+    const char *begin; /* sent together with the next batch */
+    bool in_transaction;
+    bool utility; /* ran other than SELECT and DML: a thorough cleaning */
+    bool patient; /* what it still runs is not to be cancelled (a COMMIT) */
+};
+
+struct conn {
+    struct conn *next, **prev; /* in pool->roles[role], pool->opening or pool->dead */
+    struct pg_pool *pool;
+    PGconn *pg;
+    uv_poll_t *poll;
+    int watched; /* UV_READABLE | UV_WRITABLE */
+    int fd;      /* that poll watches */
+    enum conn_state state;
+    enum role role;
+    enum pg_access access;                   /* what its transactions are by default now */
+    bool stuffed;                            /* the socket is full: nothing more is queued until it drains */
+    bool retiring;                           /* closes once idle */
+    enum { CLEAN, UNCLEAN, CLEANING } clean; /* after a loan, until our housekeeping is answered */
+    struct entry *first, **last;
+    int depth;
+    int64_t head_since_ns; /* since when the first entry has the server to itself */
+    int64_t opened_ns, idle_since_ns, retire_at_ns;
+    struct prepared *prepared;
+    int prepared_room, prepared_count, newest, oldest;
+    uint32_t prepared_last;
+    uint32_t stale[STALE_MAX];
+    int stale_count;
+    struct timer timer; /* of connecting */
+    struct resolve *resolve;
+    struct cancel *cancel;
+    struct pg_session session;
+};
+
+/* Begins to connect. The budget for it was taken. */
+void pg_conn_open(struct pg_pool *pool, enum role role);
+/* Closes at once: entries end as OUTCOME_BROKEN. The struct is freed at the end of the turn, or when its
+ * session returns. */
+void pg_conn_close(struct conn *conn, const char *why);
+void pg_conn_watch(struct conn *conn, int events);
+/* The settings that every connection has, as one statement; and whether the reported ones still stand. */
+const char *pg_conn_settings_sql(const struct pg_pool *pool);
+bool pg_conn_settings_stand(const struct conn *conn);
+
+static inline bool pg_conn_idle(const struct conn *conn)
+{
+    return conn->state == CONN_READY && conn->depth == 0 && !conn->session.holder && conn->clean == CLEAN &&
+           !conn->cancel && !conn->stuffed;
+}
+
+/* pipeline.c: sends a run's batch, whole or not at all. False: the connection broke; it is closed,
+ * run->outcome UNSENT. */
+bool pg_conn_submit(struct conn *conn, struct run *run);
+/* Our own statements as an entry of their own; an error in them closes the connection. */
+bool pg_conn_control(struct conn *conn, const char *const *sqls, int count);
+/* Makes the transactions that begin from now on read-only or not. The connection is idle. */
+bool pg_conn_access(struct conn *conn, enum pg_access access);
+/* Reads what came and finishes what is complete. */
+void pg_conn_readable(struct conn *conn);
+void pg_conn_flush(struct conn *conn);
+/* The fiber leaves: its entry is drained without it. */
+void pg_run_abandon(struct run *run);
+void pg_entry_finish(struct conn *conn, struct entry *entry, enum outcome outcome, int64_t now_ns);
+/* cancel.c: asks the server to stop what this connection runs, by a helper thread. */
+void pg_conn_cancel(struct conn *conn);
+void pg_cancel_orphan(struct conn *conn);
+/* session.c: back from a loan, as soon as nothing runs on it any more. */
+void pg_session_settle(struct conn *conn);
+
+/* ---- the pool ---- */
+
+struct run_queue {
+    struct run *first, **last;
+    int64_t count;
+};
+
+struct pg_pool {
+    struct pg_home *home;
+    struct pg_conf conf;
+    struct core *core;
+    struct conn *roles[ROLES]; /* ready, oldest first */
+    struct conn *opening, *dead;
+    int64_t open, extras; /* connections that exist, ready or not; those beyond the entitlement */
+    int64_t ready;        /* of all roles */
+    int64_t role_count[ROLES], role_opening[ROLES];
+    struct run_queue queues[ROLES], warming;
+    int64_t waiting, in_flight, abandoned, give_up;
+    struct pg_session *held;
+    bool draining, closed, earned_lately;
+    bool keep;             /* lanes and one writer are kept open (warmed) */
+    bool wanted;           /* somebody used this pool: a lost database is tried again and again */
+    int64_t keep_again_ns; /* not before: another core was short of connections */
+    struct turn_task sweep;
+    struct timer tick, retry;
+    int64_t backoff_ns, retry_at_ns, asked_ns;
+    int64_t healthy_since_ns, failing_since_ns;
+    int64_t commit_mean_ns; /* moving average of what a batch on a writer takes */
+    int64_t retry_tokens;   /* tenths */
+    int server_version;
+    char last_error[256];    /* of connecting, without secrets */
+    struct table statements; /* by text */
+    struct pg_statement *newest, *oldest;
+    int64_t statements_count;
+    struct pg_statement *settings_statements[SETTINGS_MAX + 1];
+    int *free_slots;
+    int free_slots_count, free_slots_room, slots_count;
+    uint32_t generation;
+    struct entry *free_entries;
+    char *settings_sql;
+    const char **values; /* scratch for parameters */
+    char *scratch;
+    size_t values_room, scratch_room;
+    struct semaphore streams;
+    void (*changed)(void *arg);
+    void *changed_arg;
+    uint64_t random;
+};
+
+/* Puts a run on a connection, or into its queue. Afterwards run->done tells. */
+void pg_pool_enqueue(struct pg_pool *pool, struct run *run);
+void pg_pool_dequeue(struct pg_pool *pool, struct run *run);
+/* Asks for a look at the queues and the dead at the end of this turn. */
+void pg_pool_touch(struct pg_pool *pool);
+void pg_pool_conn_ready(struct conn *conn);
+void pg_pool_conn_failed(struct conn *conn, const char *why);
+void pg_pool_conn_gone(struct conn *conn);
+int64_t pg_pool_writer_depth(const struct pg_pool *pool);
+/* 0..bound-1; for jitter only. */
+int64_t pg_pool_random(struct pg_pool *pool, int64_t bound);
+enum role pg_run_role(const struct run *run);
+bool pg_run_probed_enough(const struct run *run, int64_t now_ns);
+void pg_pool_sweep(struct turn_task *task);
+
+/* run.c */
+/* Checks counts, sizes and NULs of what the caller gave. */
+bool pg_batch_check(struct pg_batch *batch, int64_t *ret_bytes);
+/* Waits for run->done; gives up with the fiber. */
+WAITS bool pg_run_wait(struct run *run, const char *what);
+/* Turns a run's bad outcome into this fiber's failure. Returns false. */
+bool pg_run_fail(struct run *run);
+void pg_batch_forget_results(struct pg_batch *batch);
+
+/* ---- home: the address and the budget of all cores ---- */
+
+struct home_slot {
+    struct pg_home *home;
+    int index;
+    struct core *core;
+    struct pg_pool *pool;
+    _Atomic bool hungry; /* was refused a connection and has fibers waiting */
+};
+struct pg_home {
+    struct pg_conf conf;
+    int cores;
+    const char **keywords, **values; /* for PQconnectStartParams, NULL-terminated; owned */
+    int options_count, host_at, hostaddr_at, port_at;
+    bool resolves; /* a host is a name: look it up off the loop */
+    char *label;
+    _Atomic int64_t budget, entitled, extras;
+    _Atomic bool measured; /* the server said how many connections it has */
+    _Atomic int cancels;
+    _Atomic int references; /* pools, messages under way, the opener */
+    pthread_mutex_t lock;   /* slots */
+    struct home_slot slots[METRIC_CORES_MAX];
+};
+/* Counts one more connection of this core. False: the budget is used up. */
+bool pg_home_take(struct pg_pool *pool);
+void pg_home_give(struct pg_pool *pool);
+/* Asks the other cores to spare a connection. */
+void pg_home_ask(struct pg_pool *pool);
+void pg_home_measured(struct pg_home *home, int64_t server_connections);
+bool pg_home_attach(struct pg_home *home, struct pg_pool *pool);
+void pg_home_detach(struct pg_pool *pool);
+/* pool.c: another core is short of connections: close an idle one, or promise to. */
+void pg_pool_asked(struct pg_pool *pool);
+
+/* ---- metrics ---- */
+extern struct metric pg_wait_seconds, pg_hold_seconds, pg_query_seconds, pg_lanes, pg_writers, pg_sessions,
+    pg_in_flight, pg_waiting, pg_connects, pg_connect_failures, pg_breaks, pg_retries, pg_abandoned,
+    pg_cancels, pg_prepared, pg_lane_losses, pg_errors;

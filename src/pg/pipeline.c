@@ -1,0 +1,598 @@
+/* pipeline.c - batches on the wire: [DEALLOCATE …] [Prepare …] [settings] [statement …] Sync, and their
+ * answers in order.
+ *
+ * Prepares stand in front: behind an error of the batch's own statements they would be skipped and nobody
+ * would know. Every Prepare, Execute and DEALLOCATE is an `op`, and libpq answers each with results and a
+ * NULL; the Sync ends the entry. The hot path: no malloc of ours, no log, one send (inside PQpipelineSync).
+ */
+#include "pg/pg_internal.h"
+
+#include <stdlib.h>
+
+#include "base/inject.h"
+#include "pg/sqlstate.h"
+
+/* ---- prepared statements of one connection ---- */
+
+static void name_of(uint32_t number, char name[static 12])
+{
+    char digits[8];
+    int count = 0;
+    do {
+        digits[count++] = "0123456789abcdef"[number & 15];
+        number >>= 4;
+    } while (number);
+    *name++ = 's';
+    while (count)
+        *name++ = digits[--count];
+    *name = '\0';
+}
+
+static void lru_take(struct conn *conn, int slot)
+{
+    struct prepared *it = &conn->prepared[slot];
+    *(it->newer >= 0 ? &conn->prepared[it->newer].older : &conn->newest) = it->older;
+    *(it->older >= 0 ? &conn->prepared[it->older].newer : &conn->oldest) = it->newer;
+}
+
+static void lru_put(struct conn *conn, int slot)
+{
+    struct prepared *it = &conn->prepared[slot];
+    it->newer = -1;
+    it->older = conn->newest;
+    *(conn->newest >= 0 ? &conn->prepared[conn->newest].newer : &conn->oldest) = slot;
+    conn->newest = slot;
+}
+
+/* A name that the server has and nobody will use again. */
+static void stale_add(struct conn *conn, uint32_t number)
+{
+    if (conn->stale_count < STALE_MAX)
+        conn->stale[conn->stale_count++] = number;
+    else
+        conn->retiring = true; /* rather a new connection than a leak on the server */
+}
+
+static void prepared_forget(struct conn *conn, int slot)
+{
+    lru_take(conn, slot);
+    conn->prepared[slot].number = 0;
+    conn->prepared_count--;
+}
+
+/* The statement's place on this connection; number 0: not prepared here. */
+static struct prepared *prepared_of(struct conn *conn, const struct pg_statement *statement)
+{
+    if (unlikely(statement->slot >= conn->prepared_room)) {
+        int room = conn->prepared_room ? conn->prepared_room : 64;
+        while (room <= statement->slot)
+            room *= 2;
+        conn->prepared = realloc(conn->prepared, sizeof *conn->prepared * (size_t)room);
+        check(conn->prepared != NULL);
+        memset(conn->prepared + conn->prepared_room, 0,
+               sizeof *conn->prepared * (size_t)(room - conn->prepared_room));
+        conn->prepared_room = room;
+    }
+    struct prepared *it = &conn->prepared[statement->slot];
+    if (unlikely(it->number && it->generation != statement->generation)) { /* its slot has a new owner */
+        if (it->ready)
+            stale_add(conn, it->number); /* else its answer will find that it changed hands */
+        prepared_forget(conn, statement->slot);
+    }
+    return it;
+}
+
+/* Room for one more: drops the one used longest ago. Those whose Prepare is still on its way are young. */
+static void prepared_evict(struct conn *conn)
+{
+    const int slot = conn->oldest;
+    if (conn->prepared_count < conn->pool->conf.statements_max || slot < 0 || !conn->prepared[slot].ready)
+        return;
+    stale_add(conn, conn->prepared[slot].number);
+    prepared_forget(conn, slot);
+}
+
+/* ---- sending ---- */
+
+static struct entry *entry_take(struct pg_pool *pool)
+{
+    struct entry *entry = pool->free_entries;
+    if (likely(entry != NULL))
+        pool->free_entries = entry->next;
+    else
+        entry = malloc(sizeof *entry);
+    check(entry != NULL);
+    entry->next = NULL;
+    entry->run = NULL;
+    entry->control = entry->abandoned = entry->failed = entry->misused = false;
+    entry->statements_count = entry->ops_count = entry->op_at = 0;
+    return entry;
+}
+
+static void op_add(struct entry *entry, struct op op)
+{
+    check(entry->ops_count < OPS_MAX);
+    entry->ops[entry->ops_count++] = op;
+}
+
+static bool send_prepare(struct conn *conn, struct entry *entry, const struct pg_statement *statement)
+{
+    struct prepared *it = prepared_of(conn, statement);
+    if (likely(it->number != 0)) {
+        if (conn->newest != statement->slot) {
+            lru_take(conn, statement->slot);
+            lru_put(conn, statement->slot);
+        }
+        return true;
+    }
+    prepared_evict(conn);
+    *it = (struct prepared){ .number = ++conn->prepared_last, .generation = statement->generation };
+    lru_put(conn, statement->slot);
+    conn->prepared_count++;
+    char name[12];
+    name_of(it->number, name);
+    if (!PQsendPrepare(conn->pg, name, statement->sql.data, 0, NULL))
+        return false;
+    op_add(entry, (struct op){ .kind = OP_PREPARE, .slot = statement->slot, .number = it->number });
+    metric_add(&pg_prepared, 1);
+    return true;
+}
+
+static bool send_deallocate(struct conn *conn, struct entry *entry)
+{
+    char sql[32], name[12];
+    const uint32_t number = conn->stale[conn->stale_count - 1];
+    name_of(number, name);
+    snprintf(sql, sizeof sql, "deallocate %s", name);
+    if (!PQsendQueryParams(conn->pg, sql, 0, NULL, NULL, NULL, NULL, 0))
+        return false;
+    conn->stale_count--;
+    op_add(entry, (struct op){ .kind = OP_DEALLOCATE, .number = number });
+    return true;
+}
+
+/* libpq wants zero-terminated text: parameters are copied into the pool's scratch. */
+static void scratch_reserve(struct pg_pool *pool, size_t count, size_t bytes)
+{
+    if (unlikely(count > pool->values_room)) {
+        free(pool->values);
+        pool->values_room = count < 64 ? 64 : count;
+        pool->values = malloc(sizeof *pool->values * pool->values_room);
+        check(pool->values != NULL);
+    }
+    if (unlikely(bytes > pool->scratch_room)) {
+        free(pool->scratch);
+        pool->scratch_room = bytes < 4096 ? 4096 : bytes;
+        pool->scratch = malloc(pool->scratch_room);
+        check(pool->scratch != NULL);
+    }
+}
+
+static char *scratch_add(struct pg_pool *pool, size_t index, struct bytes value, char *at)
+{
+    if (!value.data) {
+        pool->values[index] = NULL;
+        return at;
+    }
+    pool->values[index] = at;
+    if (value.size)
+        memcpy(at, value.data, value.size);
+    at[value.size] = '\0';
+    return at + value.size + 1;
+}
+
+static bool send_statement(struct conn *conn, const struct pg_statement *statement, int count)
+{
+    char name[12];
+    name_of(conn->prepared[statement->slot].number, name);
+    return PQsendQueryPrepared(conn->pg, name, count, conn->pool->values, NULL, NULL, 0);
+}
+
+static bool send_settings(struct conn *conn, struct entry *entry, const struct pg_batch *batch)
+{
+    struct pg_pool *pool = conn->pool;
+    size_t bytes = 0;
+    for (int i = 0; i < batch->settings_count; i++)
+        bytes += strlen(batch->settings[i].name) + batch->settings[i].value.size + 2;
+    scratch_reserve(pool, 2 * (size_t)batch->settings_count, bytes);
+    char *at = pool->scratch;
+    for (int i = 0; i < batch->settings_count; i++) {
+        pool->values[2 * i] = batch->settings[i].name;
+        at = scratch_add(pool, 2 * (size_t)i + 1, batch->settings[i].value, at);
+    }
+    const struct pg_statement *statement = pg_statement_of_settings(pool, batch->settings_count);
+    op_add(entry, (struct op){ .kind = OP_SETTINGS,
+                               .slot = statement->slot,
+                               .number = conn->prepared[statement->slot].number });
+    return send_statement(conn, statement, 2 * batch->settings_count);
+}
+
+static bool send_step(struct conn *conn, struct entry *entry, const struct run *run, int index)
+{
+    struct pg_pool *pool = conn->pool;
+    const struct pg_step *step = &run->batch->steps[index];
+    size_t bytes = 0;
+    for (int i = 0; i < step->params_count; i++)
+        bytes += step->params[i].size + 1;
+    scratch_reserve(pool, (size_t)step->params_count, bytes);
+    char *at = pool->scratch;
+    for (int i = 0; i < step->params_count; i++)
+        at = scratch_add(pool, (size_t)i, step->params[i], at);
+    struct op op = { .kind = OP_STEP, .step = (uint8_t)index, .slot = -1 };
+    bool sent;
+    if (run->text && index == 0) {
+        sent = PQsendQueryParams(conn->pg, run->text, step->params_count, NULL, pool->values, NULL, NULL, 0);
+    } else {
+        op.slot = step->statement->slot;
+        op.number = conn->prepared[op.slot].number;
+        sent = send_statement(conn, step->statement, step->params_count);
+    }
+    op_add(entry, op);
+    if (unlikely(pool->scratch_room > 1 << 20)) { /* one large body must not stay with us */
+        free(pool->scratch);
+        pool->scratch = NULL;
+        pool->scratch_room = 0;
+    }
+    return sent;
+}
+
+static bool send_ops(struct conn *conn, struct entry *entry, const struct run *run)
+{
+    const struct pg_batch *batch = run->batch;
+    if (unlikely(conn->stale_count) && !run->execs_count && !conn->session.in_transaction &&
+        !send_deallocate(conn, entry))
+        return false;
+    if (batch->settings_count &&
+        !send_prepare(conn, entry, pg_statement_of_settings(conn->pool, batch->settings_count)))
+        return false;
+    for (int i = run->text ? 1 : 0; i < batch->steps_count; i++)
+        if (!send_prepare(conn, entry, batch->steps[i].statement))
+            return false;
+    for (int i = 0; i < run->execs_count; i++) {
+        if (!PQsendQueryParams(conn->pg, run->execs[i], 0, NULL, NULL, NULL, NULL, 0))
+            return false;
+        op_add(entry, (struct op){ .kind = OP_EXEC, .step = (uint8_t)i });
+    }
+    if (batch->settings_count && !send_settings(conn, entry, batch))
+        return false;
+    for (int i = 0; i < batch->steps_count; i++)
+        if (!send_step(conn, entry, run, i))
+            return false;
+    return true;
+}
+
+/* The Sync, and the entry into the queue. */
+static bool entry_send(struct conn *conn, struct entry *entry)
+{
+    if (inject("pg.send") || !PQpipelineSync(conn->pg))
+        return false;
+    struct pg_pool *pool = conn->pool;
+    entry->submitted_ns = clock_now_ns();
+    if (!conn->first)
+        conn->head_since_ns = entry->submitted_ns;
+    *conn->last = entry;
+    conn->last = &entry->next;
+    conn->depth++;
+    pool->in_flight++;
+    metric_add(&pg_in_flight, 1);
+    pg_conn_flush(conn);
+    return true;
+}
+
+static void entry_free(struct pg_pool *pool, struct entry *entry)
+{
+    entry->next = pool->free_entries;
+    pool->free_entries = entry;
+}
+
+static void statements_hold(struct entry *entry, const struct pg_batch *batch, bool probing)
+{
+    for (int i = 0; i < batch->steps_count; i++) {
+        struct pg_statement *statement = batch->steps[i].statement;
+        if (!statement)
+            continue;
+        entry->statements[entry->statements_count++] = statement;
+        pg_statement_ref(statement);
+        if (probing && statement->probes++ == 0)
+            statement->probing_since_ns = entry->submitted_ns;
+    }
+}
+
+bool pg_conn_submit(struct conn *conn, struct run *run)
+{
+    struct pg_pool *pool = conn->pool;
+    struct pg_batch *batch = run->batch;
+    if (unlikely(conn->access != run->access && !conn->session.in_transaction) &&
+        !pg_conn_access(conn, run->access)) {
+        run->outcome = OUTCOME_UNSENT;
+        return false;
+    }
+    struct entry *entry = entry_take(pool);
+    if (unlikely(!send_ops(conn, entry, run) || !entry_send(conn, entry))) {
+        entry_free(pool, entry);
+        run->outcome = OUTCOME_UNSENT; /* without its Sync the server rolls back whatever of it arrived */
+        pg_conn_close(conn, "send failed");
+        return false;
+    }
+    entry->run = run;
+    run->entry = entry;
+    statements_hold(entry, batch, conn->role == ROLE_SESSION);
+    batch->waited_ns = entry->submitted_ns - run->queued_ns;
+    metric_observe(&pg_wait_seconds, batch->waited_ns);
+    return true;
+}
+
+bool pg_conn_control(struct conn *conn, const char *const *sqls, int count)
+{
+    struct entry *entry = entry_take(conn->pool);
+    entry->control = true;
+    bool sent = true;
+    for (int i = 0; i < count && sent; i++) {
+        sent = PQsendQueryParams(conn->pg, sqls[i], 0, NULL, NULL, NULL, NULL, 0);
+        op_add(entry, (struct op){ .kind = OP_EXEC });
+    }
+    if (sent && entry_send(conn, entry))
+        return true;
+    entry_free(conn->pool, entry);
+    pg_conn_close(conn, "send failed");
+    return false;
+}
+
+bool pg_conn_access(struct conn *conn, enum pg_access access)
+{
+    static const char *const sqls[] = {
+        [PG_ACCESS_READ] =
+            "set session characteristics as transaction isolation level repeatable read, read only",
+        [PG_ACCESS_WRITE] =
+            "set session characteristics as transaction isolation level read committed, read write",
+    };
+    conn->access = access;
+    return pg_conn_control(conn, &sqls[access], 1);
+}
+
+void pg_conn_flush(struct conn *conn)
+{
+    const int left = PQflush(conn->pg); /* a broken socket shows when it is read */
+    const bool stuffed = left > 0;
+    if (unlikely(stuffed != conn->stuffed)) {
+        conn->stuffed = stuffed;
+        pg_conn_watch(conn, UV_READABLE | (stuffed ? UV_WRITABLE : 0));
+        if (!stuffed)
+            pg_pool_touch(conn->pool);
+    }
+}
+
+/* ---- receiving ---- */
+
+/* Anything else on a shared connection (BEGIN, SET, LISTEN …) would leak into the next batch. */
+static bool tag_is_plain(const char *tag)
+{
+    return strncmp(tag, "SELECT", 6) == 0 || strncmp(tag, "INSERT", 6) == 0 ||
+           strncmp(tag, "UPDATE", 6) == 0 || strncmp(tag, "DELETE", 6) == 0 ||
+           strncmp(tag, "MERGE", 5) == 0 || !*tag;
+}
+
+static void op_went_well(struct conn *conn, struct entry *entry, const struct op *op, PGresult *result)
+{
+    struct run *run = entry->run;
+    switch (op->kind) {
+    case OP_PREPARE: {
+        struct prepared *it = op->slot < conn->prepared_room ? &conn->prepared[op->slot] : NULL;
+        if (it && it->number == op->number)
+            it->ready = true;
+        else
+            stale_add(conn, op->number); /* dropped while it was on its way */
+        break;
+    }
+    case OP_STEP:
+        if (conn->role != ROLE_SESSION && unlikely(!tag_is_plain(PQcmdStatus(result))))
+            entry->misused = true;
+        if (run && !run->batch->steps[op->step].result) {
+            run->batch->steps[op->step].result = result;
+            return;
+        }
+        break;
+    case OP_EXEC:
+        if (run)
+            snprintf(run->tag, sizeof run->tag, "%s", PQcmdStatus(result));
+        break;
+    default:
+        break;
+    }
+    PQclear(result);
+}
+
+/* Refused, or skipped behind a refusal: what was about to be prepared is not. */
+static void op_undone(struct conn *conn, const struct op *op)
+{
+    if (op->kind == OP_PREPARE && op->slot < conn->prepared_room &&
+        conn->prepared[op->slot].number == op->number)
+        prepared_forget(conn, op->slot);
+    else if (op->kind == OP_DEALLOCATE)
+        stale_add(conn, op->number);
+}
+
+/* 26000: the name is gone (somebody ran DEALLOCATE ALL, or its Prepare failed in the batch before).
+ * 0A000 from RevalidateCachedQuery: "cached plan must not change result type", after DDL. */
+static bool plan_is_gone(struct conn *conn, const struct op *op, const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *where = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    if (!state || !op || (op->kind != OP_STEP && op->kind != OP_SETTINGS) || op->slot < 0)
+        return false;
+    const bool gone = strcmp(state, "26000") == 0;
+    const bool outdated = strcmp(state, "0A000") == 0 && where && strcmp(where, "RevalidateCachedQuery") == 0;
+    if (!gone && !outdated)
+        return false;
+    if (op->slot < conn->prepared_room && conn->prepared[op->slot].number == op->number) {
+        if (outdated)
+            stale_add(conn, op->number);
+        prepared_forget(conn, op->slot);
+    }
+    return true;
+}
+
+/* False: the connection is lost. */
+static bool op_refused(struct conn *conn, struct entry *entry, const struct op *op, PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const bool fatal = !severity || strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0;
+    struct run *run = entry->run;
+    if (fatal || PQstatus(conn->pg) == CONNECTION_BAD) {
+        PQclear(result);
+        pg_conn_close(conn, "the server ended the connection");
+        return false;
+    }
+    const bool replan = plan_is_gone(conn, op, result);
+    if (op)
+        op_undone(conn, op);
+    if (run && !entry->failed) {
+        run->replan = replan;
+        pg_error_read(&run->batch->error, result, run->batch->arena,
+                      op && op->kind == OP_STEP ? op->step : -1);
+    }
+    entry->failed = true;
+    PQclear(result);
+    return true;
+}
+
+/* The Sync is answered: the batch has happened as a whole, or not at all. */
+static void entry_complete(struct conn *conn, struct entry *entry, int64_t now_ns)
+{
+    if (unlikely(entry->control && entry->failed)) {
+        pg_conn_close(conn, "housekeeping was refused");
+        return;
+    }
+    const bool misused = entry->misused;
+    const int64_t took_ns = now_ns - conn->head_since_ns;
+    if (likely(!entry->failed)) {
+        for (int i = 0; i < entry->statements_count; i++)
+            pg_statement_ran(entry->statements[i], took_ns);
+        if (conn->role == ROLE_WRITER && entry->statements_count)
+            conn->pool->commit_mean_ns += (took_ns - conn->pool->commit_mean_ns) / 16;
+    }
+    conn->head_since_ns = now_ns;
+    pg_entry_finish(conn, entry,
+                    misused         ? OUTCOME_MISUSED
+                    : entry->failed ? OUTCOME_REFUSED
+                                    : OUTCOME_OK,
+                    now_ns);
+    if (unlikely(misused)) {
+        pg_conn_close(conn, "a statement that is not for shared connections");
+        return;
+    }
+    if (unlikely(!pg_conn_settings_stand(conn)) && !conn->session.holder) {
+        pg_conn_close(conn, "a session setting leaked");
+        return;
+    }
+    /* Only an idle libpq tells the state; while more is under way the command tags watch. */
+    if (!conn->first && !conn->session.holder && conn->clean == CLEAN &&
+        PQtransactionStatus(conn->pg) != PQTRANS_IDLE)
+        pg_conn_close(conn, "a transaction was left open");
+}
+
+void pg_entry_finish(struct conn *conn, struct entry *entry, enum outcome outcome, int64_t now_ns)
+{
+    struct pg_pool *pool = conn->pool;
+    check(conn->first == entry);
+    conn->first = entry->next;
+    if (!conn->first)
+        conn->last = &conn->first;
+    conn->depth--;
+    pool->in_flight--;
+    metric_add(&pg_in_flight, -1);
+    for (int i = 0; i < entry->statements_count; i++) {
+        if (conn->role == ROLE_SESSION)
+            entry->statements[i]->probes--;
+        pg_statement_unref(entry->statements[i]);
+    }
+    if (entry->abandoned)
+        pool->abandoned--;
+    struct run *run = entry->run;
+    if (run) {
+        struct pg_batch *batch = run->batch;
+        batch->took_ns = now_ns - entry->submitted_ns;
+        metric_observe(&pg_query_seconds, batch->took_ns);
+        run->entry = NULL;
+        run->outcome = outcome;
+        if (outcome != OUTCOME_OK)
+            pg_batch_forget_results(batch);
+        signal_set(&run->done);
+    }
+    entry_free(pool, entry);
+}
+
+void pg_run_abandon(struct run *run)
+{
+    if (run->prev)
+        pg_pool_dequeue(run->pool, run);
+    struct entry *entry = run->entry;
+    if (!entry)
+        return;
+    entry->run = NULL;
+    run->entry = NULL;
+    entry->abandoned = true;
+    run->pool->abandoned++;
+    metric_add(&pg_abandoned, 1);
+}
+
+/* One result, or the NULL that ends an op. False: the connection is closed. */
+static bool handle(struct conn *conn, PGresult *result, int64_t now_ns)
+{
+    struct entry *entry = conn->first;
+    const struct op *op = entry->op_at < entry->ops_count ? &entry->ops[entry->op_at] : NULL;
+    if (!result) {
+        if (op)
+            entry->op_at++;
+        return true;
+    }
+    switch (PQresultStatus(result)) {
+    case PGRES_TUPLES_OK:
+    case PGRES_COMMAND_OK:
+    case PGRES_EMPTY_QUERY:
+        if (!op)
+            break;
+        op_went_well(conn, entry, op, result);
+        return true;
+    case PGRES_PIPELINE_ABORTED:
+        if (op)
+            op_undone(conn, op);
+        PQclear(result);
+        return true;
+    case PGRES_PIPELINE_SYNC:
+        PQclear(result);
+        entry_complete(conn, entry, now_ns);
+        return conn->state == CONN_READY;
+    case PGRES_FATAL_ERROR:
+        return op_refused(conn, entry, op, result);
+    default:
+        break;
+    }
+    PQclear(result); /* COPY, or an answer that nobody asked for */
+    pg_conn_close(conn, "an unexpected answer");
+    return false;
+}
+
+void pg_conn_readable(struct conn *conn)
+{
+    if (unlikely(inject("pg.receive")) || !PQconsumeInput(conn->pg)) {
+        pg_conn_close(conn, "the connection was lost");
+        return;
+    }
+    const int64_t now_ns = clock_now_ns();
+    while (conn->first && !PQisBusy(conn->pg))
+        if (!handle(conn, PQgetResult(conn->pg), now_ns))
+            return;
+    if (unlikely(PQstatus(conn->pg) != CONNECTION_OK)) {
+        pg_conn_close(conn, "the connection was lost");
+        return;
+    }
+    if (!conn->first) {
+        (void)PQisBusy(conn->pg); /* parses notices and parameter reports that come unasked */
+        conn->idle_since_ns = now_ns;
+        conn->pool->healthy_since_ns = conn->pool->healthy_since_ns ? conn->pool->healthy_since_ns : now_ns;
+    }
+    struct pg_pool *pool = conn->pool;
+    if (conn->retiring || conn->clean != CLEAN || pool->waiting || pool->give_up || pool->earned_lately)
+        pg_pool_touch(pool);
+}

@@ -1,0 +1,102 @@
+/* sqlstate.c - Source: PostgreSQL documentation, Appendix A. */
+#include "pg/sqlstate.h"
+
+#include "pg/pg_internal.h"
+
+static const struct sqlstate table[] = {
+    /* classes */
+    { "08", &PROBLEM_DATABASE_DOWN, .retry = false },
+    { "22", &PROBLEM_VALUE },
+    { "23", &PROBLEM_CHECK },
+    { "28", &PROBLEM_DATABASE_DOWN },
+    { "40", &PROBLEM_SERIALIZATION, .retry = true },
+    { "44", &PROBLEM_CHECK },
+    { "53", &PROBLEM_DATABASE_DOWN },
+    { "57", &PROBLEM_DATABASE_DOWN },
+    { "58", &PROBLEM_DATABASE_DOWN },
+    /* whole states */
+    { "23502", &PROBLEM_NOT_NULL },
+    { "23503", &PROBLEM_FOREIGN_KEY },
+    { "23505", &PROBLEM_UNIQUE },
+    { "23514", &PROBLEM_CHECK },
+    { "23001", &PROBLEM_FOREIGN_KEY },
+    { "23P01", &PROBLEM_EXCLUSION },
+    { "25006", &PROBLEM_READ_ONLY },
+    { "25P03", &PROBLEM_QUERY_TIMEOUT },
+    { "40001", &PROBLEM_SERIALIZATION, .retry = true },
+    { "40002", &PROBLEM_FOREIGN_KEY },
+    { "40P01", &PROBLEM_DEADLOCK, .retry = true },
+    { "42501", &PROBLEM_DENIED },
+    { "55P03", &PROBLEM_LOCKED },
+    { "57014", &PROBLEM_QUERY_TIMEOUT },
+    { "P0001", &PROBLEM_CHECK }, /* RAISE EXCEPTION of a trigger or function: a rule of the application */
+    /* what the server knows no longer matches what we know */
+    { "0A000", &PROBLEM_SCHEMA_NOT_READY, .schema_changed = true },
+    { "26000", &PROBLEM_SCHEMA_NOT_READY, .schema_changed = true },
+    { "3F000", &PROBLEM_SCHEMA_NOT_READY, .schema_changed = true },
+    { "42P01", &PROBLEM_SCHEMA_NOT_READY, .schema_changed = true },
+    { "42703", &PROBLEM_SCHEMA_NOT_READY, .schema_changed = true },
+    { "42704", &PROBLEM_SCHEMA_NOT_READY, .schema_changed = true },
+    { "42804", &PROBLEM_SCHEMA_NOT_READY, .schema_changed = true },
+    { "42883", &PROBLEM_SCHEMA_NOT_READY, .schema_changed = true },
+    { "42P10", &PROBLEM_SCHEMA_NOT_READY, .schema_changed = true }, /* ON CONFLICT whose index is gone */
+};
+
+const struct sqlstate *pg_sqlstate_find(const char *sqlstate)
+{
+    static const struct sqlstate unknown = { "", &PROBLEM_INTERNAL };
+    const struct sqlstate *best = &unknown;
+    for (size_t i = 0; i < array_count(table); i++) {
+        const size_t size = strlen(table[i].prefix);
+        if (size > strlen(best->prefix) && strncmp(sqlstate, table[i].prefix, size) == 0)
+            best = &table[i];
+    }
+    return best;
+}
+
+void pg_error_read(struct pg_error *error, const struct pg_result *result, struct arena *arena, int step)
+{
+    static const int fields[] = { PG_DIAG_MESSAGE_PRIMARY, PG_DIAG_MESSAGE_DETAIL, PG_DIAG_SCHEMA_NAME,
+                                  PG_DIAG_TABLE_NAME,      PG_DIAG_COLUMN_NAME,    PG_DIAG_CONSTRAINT_NAME,
+                                  PG_DIAG_DATATYPE_NAME };
+    const char **const into[] = { &error->message, &error->detail,     &error->schema,  &error->table,
+                                  &error->column,  &error->constraint, &error->datatype };
+    for (size_t i = 0; i < array_count(fields); i++) {
+        const char *text = PQresultErrorField(result, fields[i]);
+        const char *copy = text && arena ? arena_copy(arena, bytes_of(text)) : NULL;
+        *into[i] = copy ? copy : "";
+    }
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    snprintf(error->sqlstate, sizeof error->sqlstate, "%s", state ? state : "XX000");
+    error->step = step;
+}
+
+/* The server quotes identifiers and, in class 22, the values themselves: those stay out of the log. */
+static void without_values(const char *message, char *text, size_t room)
+{
+    size_t size = 0;
+    bool quoted = false;
+    for (; *message && size + 4 < room; message++) {
+        if (*message == '"') {
+            quoted = !quoted;
+            if (quoted)
+                size += (size_t)snprintf(text + size, room - size, "\"…");
+        }
+        if (!quoted)
+            text[size++] = *message;
+    }
+    text[size] = '\0';
+}
+
+bool pg_error_fail(const struct pg_error *error)
+{
+    const struct problem *problem = pg_sqlstate_find(error->sqlstate)->problem;
+    char message[200];
+    if (strncmp(error->sqlstate, "22", 2) == 0)
+        without_values(error->message, message, sizeof message);
+    else
+        snprintf(message, sizeof message, "%s", error->message);
+    (void)fail_cause("SQLSTATE %s: %s%s%s%s%s", error->sqlstate, message, *error->table ? " table " : "",
+                     error->table, *error->constraint ? " constraint " : "", error->constraint);
+    return fail(problem, "%s", problem->title);
+}
