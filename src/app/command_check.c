@@ -15,23 +15,34 @@ struct check_options {
     bool json;
 };
 
+static void count_say(int count, const char *what)
+{
+    printf("%d %s%s", count, what, count == 1 ? "" : "s");
+}
+
 static int report(const struct check_options *options, const struct diagnostics *diagnostics,
                   const struct resource_set *set)
 {
-    int errors = 0, exposed = 0;
-    for (int i = 0; i < diagnostics->count; i++)
-        errors += diagnostics->items[i].severity == DIAGNOSTIC_ERROR;
+    const int errors = diagnostics->errors_total, warnings = diagnostics->warnings_total;
+    int exposed = 0;
     for (int i = 0; i < set->resources_count; i++)
         exposed += set->resources[i].public_access;
-    diagnostics_print(diagnostics, options->folder, options->json, stdout);
-    if (options->json)
-        printf("{\"errors\":%d,\"warnings\":%d,\"resources\":%d,\"exposed\":%d}\n", errors, diagnostics->count - errors,
+    if (options->json) {
+        printf("{\"errors\":%d,\"warnings\":%d,\"resources\":%d,\"exposed\":%d,\"findings\":", errors, warnings,
                set->resources_count, exposed);
-    else
-        printf("%s: %d resource%s, %d exposed; %d error%s, %d warning%s\n", options->folder, set->resources_count,
-               set->resources_count == 1 ? "" : "s", exposed, errors, errors == 1 ? "" : "s", diagnostics->count - errors,
-               diagnostics->count - errors == 1 ? "" : "s");
-    if (!options->json && set->resources_count == 0)
+        diagnostics_print(diagnostics, true, stdout);
+        printf("}\n");
+        return errors ? EXIT_FOUND : EXIT_OK;
+    }
+    diagnostics_print(diagnostics, false, stdout);
+    printf("%s: ", options->folder);
+    count_say(set->resources_count, "resource");
+    printf(", %d exposed; ", exposed);
+    count_say(errors, "error");
+    printf(", ");
+    count_say(warnings, "warning");
+    printf("\n");
+    if (set->resources_count == 0)
         printf("nothing is exposed: add a file to %s/resources, or start with `lintel init --expose SCHEMA.TABLE`\n",
                options->folder);
     return errors ? EXIT_FOUND : EXIT_OK;
@@ -45,7 +56,7 @@ static int check_ask(struct app_conf *conf, void *arg)
     arena_init(&arena, 1LL << 30);
     struct folder_files files;
     struct diagnostics diagnostics;
-    diagnostics_init(&diagnostics, &arena);
+    diagnostics_init(&diagnostics, &arena, 200);
     const struct pg_encoding encoding = { .bigint_as_string = conf->bigint == BIGINT_STRING };
     struct catalog *catalog = NULL;
     struct resource_set *set = NULL;
@@ -91,6 +102,6 @@ const struct command command_check = {
     .summary = "Says everything that is wrong with an app folder before it serves.",
     .help = "Reads lintel.yaml and every declaration, resolves them against the database, and says each error with file, line,\n"
             "column and the fix. Exit code 0: nothing wrong (warnings allowed), 1: errors, 3: the database cannot be reached.\n\n"
-            "  --json   one JSON object a line: each finding, then a summary\n",
+            "  --json   a JSON object: the counts, and each finding\n",
     .run = check_run,
 };

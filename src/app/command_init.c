@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kit/here.h"
+#include "model/resource.h"
+#include "wire/sqltext.h"
 
 #define EXPOSE_MAX 1024
 

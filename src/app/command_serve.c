@@ -41,9 +41,9 @@ struct app_conf *command_config(const char *folder)
         return NULL;
     }
     arena_init(&arena, 64 << 20);
-    diagnostics_init(&diagnostics, &arena);
+    diagnostics_init(&diagnostics, &arena, 0);
     const bool loaded = config_load(whole, &diagnostics, &conf);
-    diagnostics_print(&diagnostics, folder, false, stderr);
+    diagnostics_print(&diagnostics, false, stderr);
     arena_done(&arena);
     if (loaded)
         return conf;
@@ -51,22 +51,16 @@ struct app_conf *command_config(const char *folder)
     return NULL;
 }
 
-void diagnostics_print(const struct diagnostics *diagnostics, const char *folder, bool json, FILE *file)
+void diagnostics_print(const struct diagnostics *diagnostics, bool json, FILE *file)
 {
-    static const char *const names[] = { [DIAGNOSTIC_ERROR] = "error", [DIAGNOSTIC_WARNING] = "warning" };
-    for (int i = 0; i < diagnostics->count; i++) {
-        const struct diagnostic *item = &diagnostics->items[i];
-        const char *severity = names[item->severity];
-        if (json) {
-            fprintf(file, "{\"file\":\"%s\",\"line\":%d,\"column\":%d,\"severity\":\"%s\",\"message\":\"%s\",\"fix\":\"%s\"}\n",
-                    log_string_z(item->file), item->line, item->column, severity, log_string_z(item->message),
-                    log_string_z(item->fix ? item->fix : ""));
-            continue;
-        }
-        fprintf(file, "%s/%s:%d:%d: %s: %s\n", folder, item->file, item->line, item->column, severity, item->message);
-        if (item->fix && item->fix[0])
-            fprintf(file, "    fix: %s\n", item->fix);
-    }
+    struct text text;
+    text_init_heap(&text, 0);
+    if (json)
+        diagnostics_write_json(&text, diagnostics);
+    else
+        diagnostics_write(&text, diagnostics);
+    fprintf(file, "%.*s", BYTES_ARG(text_bytes(&text)));
+    text_done(&text);
 }
 
 static int serve_run(int argc, char **argv)

@@ -19,5 +19,5 @@ int command_failed(void);
 /* Loads the app folder's configuration; prints its diagnostics. Errors: NULL, all said. */
 struct app_conf *command_config(const char *folder);
 
-/* file:line:column: error: message, then the fix; as JSON lines when json. */
-void diagnostics_print(const struct diagnostics *diagnostics, const char *folder, bool json, FILE *file);
+/* file:line:column: error: message, then the fix; or as a JSON array. */
+void diagnostics_print(const struct diagnostics *diagnostics, bool json, FILE *file);

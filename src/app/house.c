@@ -9,6 +9,7 @@
 #include "app/snapshot.h"
 #include "base/clock.h"
 #include "kit/here.h"
+#include "model/resource.h"
 
 bool house_modules_open(struct house *house)
 {
@@ -49,21 +50,27 @@ static void filters_collect(struct house *house)
         }
 }
 
+static struct cursor_box cursor_boxes[METRIC_CORES_MAX];
+
 static bool core_begin(struct house *house, int index)
 {
     const struct http_conf *http = config_section(house->conf, "http");
     const struct core_plan plan = { .index = index, .fibers_max = http->in_flight_max + 64 };
     if (!core_open(&plan, &house->cores[index]) || !pg_pool_open(house->home, &kit_here.pool))
         return false;
-    kit_here.cursors = cursor_box_new(&house->cursor_key, 1);
-    return kit_here.cursors != NULL && http_server_attach(house->server);
+    uint8_t seed[32];
+    kit_random_bytes(seed, sizeof seed);
+    kit_here.cursors = &cursor_boxes[index];
+    if (!cursor_box_open(kit_here.cursors, &house->cursor_key, 1, seed))
+        return fail(&PROBLEM_ENVIRONMENT, "OpenSSL offers no AES-256-GCM");
+    return http_server_attach(house->server);
 }
 
 static void core_end(struct house *house, int index)
 {
     pg_pool_close(kit_here.pool);
     resource_set_unref(kit_here.set);
-    cursor_box_free(kit_here.cursors);
+    cursor_box_close(kit_here.cursors);
     kit_here = (struct kit_core){ 0 };
     core_close(house->cores[index]);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "kit/here.h"
 #include "model/plan.h"
+#include <stdlib.h>
 
 static const char *const watched[] = { "resources", NULL };
 
@@ -75,15 +76,16 @@ static void say_diagnostics(struct house *house, const struct diagnostics *diagn
 {
     uint64_t hash = 0;
     for (int i = 0; i < diagnostics->count; i++)
-        hash = hash * 31 + bytes_hash(bytes_of(diagnostics->items[i].message)) + (uint64_t)diagnostics->items[i].line;
+        hash = hash * 31 + bytes_hash(bytes_of(diagnostics->items[i].message)) + diagnostics->items[i].place.line;
     if (hash == house->said_hash)
         return; /* said already: an unchanged warning is not news at every refresh */
     house->said_hash = hash;
     for (int i = 0; i < diagnostics->count; i++) {
         const struct diagnostic *item = &diagnostics->items[i];
         log_event(item->severity == DIAGNOSTIC_ERROR ? LOG_ERROR : LOG_WARN, "declaration",
-                  "\"file\":\"%s\",\"line\":%d,\"column\":%d,\"message\":\"%s\",\"fix\":\"%s\"", log_string_z(item->file),
-                  item->line, item->column, log_string_z(item->message), log_string_z(item->fix ? item->fix : ""));
+                  "\"file\":\"%s\",\"line\":%u,\"column\":%u,\"message\":\"%s\",\"fix\":\"%s\"",
+                  log_string_z(item->place.file), item->place.line, item->place.column, log_string_z(item->message),
+                  log_string_z(item->fix ? item->fix : ""));
     }
 }
 
@@ -93,13 +95,13 @@ static bool set_make(struct house *house, struct resource_set **ret_set)
     arena_init(&arena, 256 << 20);
     struct folder_files files;
     struct diagnostics diagnostics;
-    diagnostics_init(&diagnostics, &arena);
+    diagnostics_init(&diagnostics, &arena, 0);
     const struct pg_encoding encoding = { .bigint_as_string = house->conf->bigint == BIGINT_STRING };
     bool made = folder_read(&arena, house->conf->folder, "resources", ".yaml", &files) &&
                 resource_set_make(house->catalog, files.sources, files.count, &encoding, &diagnostics, ret_set);
     if (made) {
         say_diagnostics(house, &diagnostics);
-        if (diagnostics_have_errors(&diagnostics) && house->set) { /* a broken file keeps the old one running */
+        if (diagnostics.errors_total && house->set) { /* a broken file keeps the old one running */
             resource_set_unref(*ret_set);
             made = fail(&PROBLEM_CONFIG, "declarations have errors; the last good ones stay in force");
         }
