@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 
+#include "app/exposure.h"
 #include "app/folder.h"
 #include "app/house.h"
 #include "base/clock.h"
@@ -63,10 +64,12 @@ static int check_ask(struct app_conf *conf, void *arg)
     int code = EXIT_ENVIRONMENT;
     if (pg_pool_warm(kit_here.pool) && catalog_read(kit_here.pool, NULL, &catalog) &&
         folder_read(&arena, conf->folder, "resources", ".yaml", &files) &&
-        resource_set_make(catalog, files.sources, files.count, &encoding, &diagnostics, &set) && plan_compile(set))
+        resource_set_make(catalog, files.sources, files.count, &encoding, &diagnostics, &set) && plan_compile(set)) {
+        exposure_check(conf, set, &diagnostics);
         code = report(options, &diagnostics, set);
-    else
+    } else {
         (void)command_failed();
+    }
     resource_set_unref(set);
     catalog_unref(catalog);
     arena_done(&arena);

@@ -1,5 +1,6 @@
 #include "app/snapshot.h"
 
+#include "app/exposure.h"
 #include "app/folder.h"
 #include "app/modules.h"
 #include "base/clock.h"
@@ -100,10 +101,15 @@ static bool set_make(struct house *house, struct resource_set **ret_set)
     bool made = folder_read(&arena, house->conf->folder, "resources", ".yaml", &files) &&
                 resource_set_make(house->catalog, files.sources, files.count, &encoding, &diagnostics, ret_set);
     if (made) {
+        const int own_errors = diagnostics.errors_total;
+        exposure_check(house->conf, *ret_set, &diagnostics);
+        const bool too_open = diagnostics.errors_total > own_errors;
         say_diagnostics(house, &diagnostics);
-        if (diagnostics.errors_total && house->set) { /* a broken file keeps the old one running */
+        /* A broken file keeps the old ones running; at the start what is right is served, but never what is too open. */
+        if (too_open || (diagnostics.errors_total && house->set)) {
             resource_set_unref(*ret_set);
-            made = fail(&PROBLEM_CONFIG, "declarations have errors; the last good ones stay in force");
+            made = fail(&PROBLEM_CONFIG, too_open ? "public writes on an address that is not loopback"
+                                                  : "declarations have errors; the last good ones stay in force");
         }
     }
     arena_done(&arena);
