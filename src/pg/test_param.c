@@ -266,6 +266,7 @@ TEST(a_date_must_exist)
     accepts("date", "\"2024-02-29\"", "2024-02-29");
     refuses("date", "\"2023-02-29\"", " range");
     refuses("date", "\"1900-02-29\"", " range");
+    refuses("date", "\"1800-02-29\"", " range");
     accepts("date", "\"2000-02-29\"", "2000-02-29");
     accepts("date", "\"0001-02-28 BC\"", "0001-02-28 BC");
     accepts("date", "\"0001-02-29 BC\"", "0001-02-29 BC");
@@ -380,6 +381,9 @@ TEST(an_enum_takes_its_labels_and_names_them)
         snprintf(names[i], sizeof names[i], "label%c", 'a' + i);
         many[i] = bytes_of(names[i]);
     }
+    const struct pg_type most = { .kind = PG_TYPE_ENUM, .labels = many, .labels_count = 20 };
+    refuses_typed(&most, -1, "\"entirely different\"", " enum");
+    expect(strstr(told_message, "must be one of: labela, labelb") && strstr(told_message, ", labelt"));
     const struct pg_type large = { .kind = PG_TYPE_ENUM, .labels = many, .labels_count = 21 };
     refuses_typed(&large, -1, "\"labelU\"", " enum");
     expect(strstr(told_message, "must be one of 21 labels; did you mean 'label") != NULL);
@@ -523,6 +527,30 @@ TEST(an_arena_at_its_ceiling_refuses_without_a_violation)
     expect(!pg_param_from_json(&tight, builtin("_text"), -1, json_root(&doc), &param));
     expect_eq(told_count, 0);
     arena_done(&small);
+}
+
+TEST(an_element_that_finds_no_memory_is_not_left_out_of_its_array)
+{
+    struct text json;
+    text_init_heap(&json, 0);
+    text_lit(&json, "[\"a\",\"\\n");
+    for (int i = 0; i < ARENA_CHUNK_BYTES; i++)
+        text_byte(&json, 'x');
+    text_lit(&json, "\"]");
+    struct json_doc doc;
+    struct json_error error;
+    begin();
+    expect(json_parse(text_bytes(&json), NULL, &arena, &doc, &error));
+    struct arena small;
+    arena_init(&small, ARENA_CHUNK_BYTES); /* room for the array, not for its second element */
+    struct pg_param_reader tight = reader;
+    tight.arena = &small;
+    tight.doc = &doc;
+    struct bytes param;
+    expect(!pg_param_from_json(&tight, builtin("_text"), -1, json_root(&doc), &param));
+    expect_eq(told_count, 0);
+    arena_done(&small);
+    text_done(&json);
 }
 
 static void text_accepts(const char *type, const char *value, const char *want)

@@ -137,6 +137,7 @@ TEST(dates_and_times_are_iso_8601_as_postgresql_writes_them_in_json)
         { "timestamptz", "infinity", "\"infinity\"" },
         { "timestamptz", "2024-01-31 12:00:0\"+00", "\"2024-01-31T12:00:0\\\"+00:00\"" },
         { "timestamptz", "", "\"\"" },
+        { "timestamp", "2024-01-31x12:00:00", "\"2024-01-31x12:00:00\"" },
     };
     expect_all(examples, array_count(examples));
 }

@@ -409,7 +409,7 @@ static void expect_same_verdict(const struct pg_type *type, const char *value)
 
 TEST(days_and_times_at_every_edge_exist_for_us_exactly_when_they_do_for_postgresql)
 {
-    static const int years[] = { 0,    1,    2,    4,    5,    100,  101,  400,   401,    1900,
+    static const int years[] = { 0,    1,    2,    4,    5,    100,  101,  400,   401,    1800,  1900,
                                  2000, 2023, 2024, 4713, 4714, 4715, 9999, 10000, 294276, 294277 };
     for (size_t i = 0; i < array_count(years); i++)
         for (int era = 0; era < 2; era++)

@@ -2,6 +2,8 @@
 #include "pg/value_internal.h"
 #include "wire/json_write.h"
 
+#define SCRATCH_BYTES 512 /* VALUE_DEPTH_MAX of them fit a fiber's stack many times over */
+
 /* Takes the backslashes and doubled quotes out and puts JSON's escapes in, in one pass and without a copy
  * between. */
 static void write_unescaped(struct text *text, const struct pgtext_value *value)
@@ -31,15 +33,21 @@ static void write_part(struct text *text, const struct pg_type *type, const stru
         value_write(text, type, value->raw, encoding, depth + 1);
     } else if (is_written_as_string(type->kind)) {
         write_unescaped(text, value);
-    } else { /* json, bytea and what is itself nested: rare enough for a copy */
-        struct text scratch;
-        text_init_heap(&scratch, 0);
+    } else { /* json, bytea and what is itself nested: a copy, on the stack while it is small */
+        char small[SCRATCH_BYTES];
+        const bool fits = value->raw.size <= sizeof small;
+        struct text scratch = { .ceiling_bytes = fits ? sizeof small : 0 };
+        if (fits) {
+            scratch.data = small;
+            scratch.room = sizeof small;
+        }
         const struct bytes plain = pgtext_value_decode(value, &scratch);
         if (text_ok(&scratch))
             value_write(text, type, plain, encoding, depth + 1);
         else
             text->failed = true;
-        text_done(&scratch);
+        if (!fits)
+            text_done(&scratch);
     }
 }
 
