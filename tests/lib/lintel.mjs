@@ -14,7 +14,7 @@
 // SIGTERM: the exit code must be 0 and no sanitizer may have spoken. When the test fails, its log is printed.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -158,8 +158,8 @@ function family(pid) {
 
 /**
  * Starts `lintel serve` on an app.
- *   app        files of the app folder, or a folder to copy. Without lintel.yaml it gets DEFAULT_CONFIG
- *   config     members merged over the top of DEFAULT_CONFIG (or of nothing, if app brings its own lintel.yaml)
+ *   app        files of the app folder, or a folder to copy. Without lintel.yaml it gets one from config
+ *   config     members of lintel.yaml, where app brings none of its own
  *   sql        makes the database; the role `app` may then use everything in it (grant: false: only what sql grants)
  *   database   an existing database of that PostgreSQL instead; url: a whole URL instead
  *   postgres   from startPostgres({ own: true }), else the shared one
@@ -173,11 +173,11 @@ export async function serve(t, options = {}) {
   const made = options.url || options.database ? null : await postgres.database(sql, { grant });
   const database = options.database ?? made;
   const dir = folder(t, app);
-  if (typeof app !== "string" && !("lintel.yaml" in app)) write(dir, "lintel.yaml", { ...DEFAULT_CONFIG, ...config });
-  const port = await freePort();
+  const [port, adminPort] = [await freePort(), await freePort()];
+  settle(dir, adminPort, config);
 
   const server = new Server(`http://127.0.0.1:${port}`);
-  Object.assign(server, { port, host: "127.0.0.1", dir, postgres, database, expectExit });
+  Object.assign(server, { port, host: "127.0.0.1", dir, postgres, database, expectExit, admin: new Client(`http://127.0.0.1:${adminPort}`) });
   server.child = spawn(LINTEL, [command, dir, "--listen", `127.0.0.1:${port}`, ...words], {
     env: { ...process.env, ...SANITIZER_OPTIONS, LINTEL_DATABASE_URL: options.url ?? postgres.url(database), ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -202,10 +202,13 @@ async function readiness(server) {
     return (await server.get("/readyz", {}).catch(() => ({ status: 0 }))).status === 200;
   }, { withinMs: 20000 }).catch((error) => { throw new Error(`not ready: ${error.message}\n${server.log}`); });
   if (!server.running) throw new Error(`lintel ended before it was ready:\n${server.log}`);
-  const said = server.lines.find((line) => line.event === "server_ready");
-  const admin = said?.admin ?? said?.admin_listen;
-  if (admin) server.admin = new Client(/^https?:/.test(admin) ? admin : `http://${admin}`);
 }
 
-/** What lintel.yaml holds in tests unless the test brings its own: small pools, a free admin port. */
-export const DEFAULT_CONFIG = {};
+// Tests run side by side: each server needs an admin port of its own. A lintel.yaml that the test wrote keeps all else it says.
+function settle(dir, adminPort, config) {
+  const path = join(dir, "lintel.yaml");
+  if (!existsSync(path)) return writeFileSync(path, JSON.stringify({ admin: `127.0.0.1:${adminPort}`, ...config }, null, 2));
+  if (config) throw new Error("serve(): either an own lintel.yaml or config, not both");
+  const text = readFileSync(path, "utf8");
+  writeFileSync(path, `${text.replace(/^admin:.*\n?/m, "").trimEnd()}\nadmin: 127.0.0.1:${adminPort}\n`);
+}
