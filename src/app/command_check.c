@@ -29,8 +29,8 @@ static int report(const struct check_options *options, const struct diagnostics 
     for (int i = 0; i < set->resources_count; i++)
         exposed += set->resources[i].public_access;
     if (options->json) {
-        printf("{\"errors\":%d,\"warnings\":%d,\"resources\":%d,\"exposed\":%d,\"findings\":", errors, warnings,
-               set->resources_count, exposed);
+        printf("{\"errors\":%d,\"warnings\":%d,\"resources\":%d,\"exposed\":%d,\"findings\":", errors,
+               warnings, set->resources_count, exposed);
         diagnostics_print(diagnostics, true, stdout);
         printf("}\n");
         return errors ? EXIT_FOUND : EXIT_OK;
@@ -44,7 +44,8 @@ static int report(const struct check_options *options, const struct diagnostics 
     count_say(warnings, "warning");
     printf("\n");
     if (set->resources_count == 0)
-        printf("nothing is exposed: add a file to %s/resources, or start with `lintel init --expose SCHEMA.TABLE`\n",
+        printf("nothing is exposed: add a file to %s/resources, or start with `lintel init --expose "
+               "SCHEMA.TABLE`\n",
                options->folder);
     return errors ? EXIT_FOUND : EXIT_OK;
 }
@@ -64,7 +65,8 @@ static int check_ask(struct app_conf *conf, void *arg)
     int code = EXIT_ENVIRONMENT;
     if (pg_pool_warm(kit_here.pool) && catalog_read(kit_here.pool, NULL, &catalog) &&
         folder_read(&arena, conf->folder, "resources", ".yaml", &files) &&
-        resource_set_make(catalog, files.sources, files.count, &encoding, &diagnostics, &set) && plan_compile(set)) {
+        resource_set_make(catalog, files.sources, files.count, &encoding, &diagnostics, &set) &&
+        plan_compile(set)) {
         exposure_check(conf, set, &diagnostics);
         code = report(options, &diagnostics, set);
     } else {
@@ -103,8 +105,10 @@ const struct command command_check = {
     .name = "check",
     .usage = "check DIR [--json]",
     .summary = "Says everything that is wrong with an app folder before it serves.",
-    .help = "Reads lintel.yaml and every declaration, resolves them against the database, and says each error with file, line,\n"
-            "column and the fix. Exit code 0: nothing wrong (warnings allowed), 1: errors, 3: the database cannot be reached.\n\n"
+    .help = "Reads lintel.yaml and every declaration, resolves them against the database, and says each "
+            "error with file, line,\n"
+            "column and the fix. Exit code 0: nothing wrong (warnings allowed), 1: errors, 3: the database "
+            "cannot be reached.\n\n"
             "  --json   a JSON object: the counts, and each finding\n",
     .run = check_run,
 };

@@ -1,4 +1,5 @@
-/* command_dev.c - `lintel dev`: an embedded PostgreSQL, the app's own data, and a server that reloads on change. */
+/* command_dev.c - `lintel dev`: an embedded PostgreSQL, the app's own data, and a server that reloads on
+ * change. */
 #include "app/commands.h"
 
 #include <errno.h>
@@ -60,7 +61,8 @@ static int bootstrap_run(void)
     return code;
 }
 
-/* DIR/load, the app's own program: makes schema and data. Runs as whoever started us, its output on our terminal. */
+/* DIR/load, the app's own program: makes schema and data. Runs as whoever started us, its output on our
+ * terminal. */
 static bool load(const char *folder)
 {
     char program[PATH_MAX];
@@ -177,8 +179,11 @@ const struct command command_dev = {
     .name = "dev",
     .usage = "dev [DIR] [--listen HOST:PORT]",
     .summary = "Serves an app with an embedded PostgreSQL and reloads on change.",
-    .help = "DIR is the app folder (default: this one). Where lintel.yaml names no database, a private PostgreSQL is started in\n"
-            "DIR/.lintel (unix socket only, stopped with this process), and DIR/load, if there is one, fills it once.\n"
-            "Changed declarations are in force within a second; a broken file keeps the last good ones running.\n",
+    .help = "DIR is the app folder (default: this one). Where lintel.yaml names no database, a private "
+            "PostgreSQL is started in\n"
+            "DIR/.lintel (unix socket only, stopped with this process), and DIR/load, if there is one, fills "
+            "it once.\n"
+            "Changed declarations are in force within a second; a broken file keeps the last good ones "
+            "running.\n",
     .run = dev_run,
 };

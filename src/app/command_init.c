@@ -1,4 +1,5 @@
-/* command_init.c - `lintel init`: from an existing database to an app folder. Nothing is exposed that was not named. */
+/* command_init.c - `lintel init`: from an existing database to an app folder. Nothing is exposed that was not
+ * named. */
 #include "app/commands.h"
 
 #include <errno.h>
@@ -57,7 +58,8 @@ static bool named(struct init_options *options, const struct relation *relation)
             unquoted = (struct bytes){ table.data + 1, table.size - 2 };
         if (!bytes_equal(schema, relation->schema))
             continue;
-        if (table.size ? bytes_equal(unquoted, relation->name) : !relation->is_partition && relation->can_select) {
+        if (table.size ? bytes_equal(unquoted, relation->name)
+                       : !relation->is_partition && relation->can_select) {
             options->expose_used[i] = true;
             found = true;
         }
@@ -81,8 +83,8 @@ static const char *file_name(struct arena *arena, struct bytes name, int number)
     bool odd = name.size > 100;
     for (size_t i = 0; i < name.size && i < 100; i++) {
         const char c = name.data[i];
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-                           (c == '.' && i > 0);
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                           c == '_' || c == '-' || (c == '.' && i > 0);
         odd |= !plain;
         text_byte(&text, plain ? c : '_');
     }
@@ -92,15 +94,16 @@ static const char *file_name(struct arena *arena, struct bytes name, int number)
     return text_z(&text);
 }
 
-static bool resource_write(struct init_options *options, struct arena *arena, const struct relation *const *chosen, int count,
-                           int i)
+static bool resource_write(struct init_options *options, struct arena *arena,
+                           const struct relation *const *chosen, int count, int i)
 {
     const struct relation *relation = chosen[i];
     struct bytes name = relation->name;
     if (clashes(chosen, count, relation)) {
-        name = bytes_of(arena_printf(arena, "%.*s.%.*s", BYTES_ARG(relation->schema), BYTES_ARG(relation->name)));
-        fprintf(stderr, "note: several schemas have a table %.*s; this one is served as /v1/%.*s\n", BYTES_ARG(relation->name),
-                BYTES_ARG(name));
+        name = bytes_of(
+            arena_printf(arena, "%.*s.%.*s", BYTES_ARG(relation->schema), BYTES_ARG(relation->name)));
+        fprintf(stderr, "note: several schemas have a table %.*s; this one is served as /v1/%.*s\n",
+                BYTES_ARG(relation->name), BYTES_ARG(name));
     }
     struct text text;
     text_init(&text, arena, 4096);
@@ -136,24 +139,31 @@ static bool folder_write(struct init_options *options, struct arena *arena)
     const char *folder = options->folder;
     struct text text;
     text_init(&text, arena, 4096);
-    text_lit(&text, "# lintel.yaml - how this app is served. Unknown keys are errors; `lintel reference knobs` lists them all.\n"
+    text_lit(&text, "# lintel.yaml - how this app is served. Unknown keys are errors; `lintel reference "
+                    "knobs` lists them all.\n"
                     "listen: 127.0.0.1:8080\n"
                     "admin: 127.0.0.1:9090        # metrics, never on the public listener\n"
-                    "# LINTEL_DATABASE_URL in the environment overrides this; ${NAME} takes a variable, file:PATH a file.\n"
+                    "# LINTEL_DATABASE_URL in the environment overrides this; ${NAME} takes a variable, "
+                    "file:PATH a file.\n"
                     "database: ");
     const bool secret = has_password(options->url);
     if (secret)
-        text_lit(&text, "file:secrets.database   # it holds a password: readable by its owner only, and not for git");
+        text_lit(
+            &text,
+            "file:secrets.database   # it holds a password: readable by its owner only, and not for git");
     else
         yaml_quoted(&text, options->url);
-    text_lit(&text, "\n# bigint: string            # int8 as JSON strings, for clients that cannot hold more than 2^53\n"
-                    "# pools: {max: 20}\n# http: {body_bytes_max: 1MiB}\n");
+    text_lit(
+        &text,
+        "\n# bigint: string            # int8 as JSON strings, for clients that cannot hold more than 2^53\n"
+        "# pools: {max: 20}\n# http: {body_bytes_max: 1MiB}\n");
     const char *path = arena_printf(arena, "%s/resources", folder);
     if ((mkdir(folder, 0755) != 0 && errno != EEXIST) || (mkdir(path, 0755) != 0 && errno != EEXIST))
         return fail(&PROBLEM_ENVIRONMENT, "%s: cannot be created: %s", folder, strerror(errno));
     if (!file_write_new(arena_printf(arena, "%s/lintel.yaml", folder), text_bytes(&text), 0644))
         return false;
-    if (secret && !file_write_new(arena_printf(arena, "%s/secrets.database", folder), bytes_of(options->url), 0600))
+    if (secret &&
+        !file_write_new(arena_printf(arena, "%s/secrets.database", folder), bytes_of(options->url), 0600))
         return false;
     unsigned char key[32];
     struct text hex;
@@ -166,7 +176,8 @@ static bool folder_write(struct init_options *options, struct arena *arena)
            file_write_new(arena_printf(arena, "%s/.gitignore", folder), BYTES("secrets.*\n.lintel/\n"), 0644);
 }
 
-/* int8 keys past 2^53 lose digits in clients that read JSON numbers as doubles. Only indexed maxima are asked for. */
+/* int8 keys past 2^53 lose digits in clients that read JSON numbers as doubles. Only indexed maxima are asked
+ * for. */
 static WAITS bool warn_of_bigints(const struct relation *const *chosen, int count, struct arena *arena)
 {
     for (int i = 0; i < count; i++) {
@@ -188,7 +199,9 @@ static WAITS bool warn_of_bigints(const struct relation *const *chosen, int coun
         }
         const struct bytes past = pg_result_value(step.result, 0, 0);
         if (past.size && past.data[0] == 't')
-            fprintf(stderr, "note: %.*s.%.*s holds values past 2^53, which JavaScript clients round: consider `bigint: string`\n",
+            fprintf(stderr,
+                    "note: %.*s.%.*s holds values past 2^53, which JavaScript clients round: consider "
+                    "`bigint: string`\n",
                     BYTES_ARG(chosen[i]->name), BYTES_ARG(column));
     }
     return true;
@@ -204,7 +217,8 @@ static int init_ask(struct app_conf *conf, void *arg)
         return command_failed();
     struct arena arena;
     arena_init(&arena, 0);
-    const struct relation **chosen = ARENA_ARRAY(&arena, const struct relation *, (size_t)catalog->relations_count + 1);
+    const struct relation **chosen =
+        ARENA_ARRAY(&arena, const struct relation *, (size_t)catalog->relations_count + 1);
     int count = 0;
     for (int i = 0; i < catalog->relations_count; i++)
         if (named(options, catalog->relations[i]))
@@ -212,7 +226,8 @@ static int init_ask(struct app_conf *conf, void *arg)
     int code = EXIT_OK;
     for (int i = 0; i < options->expose_count && code == EXIT_OK; i++)
         if (!options->expose_used[i]) {
-            fprintf(stderr, "lintel init: --expose %s: the database has no such schema or table that %.*s may read\n",
+            fprintf(stderr,
+                    "lintel init: --expose %s: the database has no such schema or table that %.*s may read\n",
                     options->expose[i], BYTES_ARG(catalog->role));
             code = EXIT_FOUND;
         }
@@ -226,7 +241,8 @@ static int init_ask(struct app_conf *conf, void *arg)
             printf("{\"folder\":\"%s\",\"relations\":%d,\"exposed\":%d}\n", log_string_z(options->folder),
                    catalog->relations_count, count);
         else
-            printf("%s: %d of %d tables and views exposed, read-only. Next:\n  lintel check %s\n  lintel serve %s\n",
+            printf("%s: %d of %d tables and views exposed, read-only. Next:\n  lintel check %s\n  lintel "
+                   "serve %s\n",
                    options->folder, count, catalog->relations_count, options->folder, options->folder);
     }
     arena_done(&arena);
@@ -279,7 +295,8 @@ const struct command command_init = {
     .usage = "init --db URL [--expose SCHEMA[.TABLE]]… DIR",
     .summary = "Reads an existing database and writes an app folder; nothing is exposed unasked.",
     .help = "  --db URL                   postgres://user@host/database, or key=value as libpq takes it\n"
-            "  --expose SCHEMA[.TABLE]    write this table, or every table and view of this schema, as a read-only public\n"
+            "  --expose SCHEMA[.TABLE]    write this table, or every table and view of this schema, as a "
+            "read-only public\n"
             "                             resource; repeatable; \"quote\" names with dots\n"
             "  --json                     the summary as JSON\n\n"
             "Reading needs no write to the database. A folder that has a lintel.yaml is not touched.\n",

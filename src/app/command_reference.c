@@ -1,5 +1,5 @@
-/* command_reference.c - `lintel reference`: knobs, metrics, problems and commands, printed from the tables that make them. A
- * test holds docs/reference equal to it. */
+/* command_reference.c - `lintel reference`: knobs, metrics, problems and commands, printed from the tables
+ * that make them. A test holds docs/reference equal to it. */
 #include "app/commands.h"
 
 #include <stdlib.h>
@@ -37,21 +37,24 @@ static void knob_row(const struct knob *knob)
             knob_print(&alone, storage, high);
         }
     }
-    printf("| `%s` | %s | %s%s%s%s%s | %s |\n", knob->name, preset[0] ? preset : "", low, high[0] ? " … " : "", high,
-           knob->unit ? " " : "", knob->unit ? knob->unit : "", knob->doc ? knob->doc : "");
+    printf("| `%s` | %s | %s%s%s%s%s | %s |\n", knob->name, preset[0] ? preset : "", low,
+           high[0] ? " … " : "", high, knob->unit ? " " : "", knob->unit ? knob->unit : "",
+           knob->doc ? knob->doc : "");
 }
 
 static void print_knobs(void)
 {
-    printf("# Settings\n\nThe keys of `lintel.yaml`, printed by `lintel reference knobs`. Durations are written 250ms, 5s, 2m, 1h; "
-           "sizes 512, 64KiB, 1MiB.\n\n## At the top\n\n| key | preset | range | meaning |\n|---|---|---|---|\n");
+    printf("# Settings\n\nThe keys of `lintel.yaml`, printed by `lintel reference knobs`. Durations are "
+           "written 250ms, 5s, 2m, 1h; "
+           "sizes 512, 64KiB, 1MiB.\n\n## At the top\n\n| key | preset | range | meaning "
+           "|\n|---|---|---|---|\n");
     for (const struct knob *knob = app_knobs; knob->name; knob++)
         knob_row(knob);
     for (int i = 0; modules[i]; i++) {
         if (!modules[i]->knobs)
             continue;
-        printf("\n## `%s:`\n\n%s\n\n| key | preset | range | meaning |\n|---|---|---|---|\n", modules[i]->name,
-               modules[i]->summary);
+        printf("\n## `%s:`\n\n%s\n\n| key | preset | range | meaning |\n|---|---|---|---|\n",
+               modules[i]->name, modules[i]->summary);
         for (const struct knob *knob = modules[i]->knobs; knob->name; knob++)
             knob_row(knob);
     }
@@ -73,13 +76,14 @@ static void print_metrics(void)
 
 static void print_problems(void)
 {
-    printf("# Problems\n\nThe `error_code`s of answers, also at `GET /errors`; printed by `lintel reference problems`. What stands "
+    printf("# Problems\n\nThe `error_code`s of answers, also at `GET /errors`; printed by `lintel reference "
+           "problems`. What stands "
            "before the dot is a stable class. Codes are only ever added.\n\n"
            "| code | status | retryable | since | meaning |\n|---|---|---|---|---|\n");
     for (int i = 0; modules[i]; i++)
         for (const struct problem *const *at = modules[i]->problems; at && *at; at++)
-            printf("| `%s` | %d | %s | %s | %s %s |\n", (*at)->code, (*at)->status, (*at)->retryable ? "yes" : "no",
-                   (*at)->since, (*at)->title, (*at)->doc);
+            printf("| `%s` | %d | %s | %s | %s %s |\n", (*at)->code, (*at)->status,
+                   (*at)->retryable ? "yes" : "no", (*at)->since, (*at)->title, (*at)->doc);
 }
 
 static void command_section(const struct command *command, void *arg)
@@ -92,7 +96,8 @@ static void command_section(const struct command *command, void *arg)
 
 static void print_commands(void)
 {
-    printf("# Commands\n\nPrinted by `lintel reference commands`. Exit codes: 0 ok, 1 found something, 2 usage, 3 environment.\n");
+    printf("# Commands\n\nPrinted by `lintel reference commands`. Exit codes: 0 ok, 1 found something, 2 "
+           "usage, 3 environment.\n");
     commands_each(command_section, NULL);
 }
 
@@ -118,9 +123,12 @@ static const struct {
     const char *name;
     void (*print)(void);
 } pages[] = {
-    { "knobs", print_knobs },       { "metrics", print_metrics },
-    { "problems", print_problems }, { "commands", print_commands },
-    { "lintel.schema.json", print_config_schema }, { "resource.schema.json", print_resource_schema },
+    { "knobs", print_knobs },
+    { "metrics", print_metrics },
+    { "problems", print_problems },
+    { "commands", print_commands },
+    { "lintel.schema.json", print_config_schema },
+    { "resource.schema.json", print_resource_schema },
 };
 
 static int reference_run(int argc, char **argv)

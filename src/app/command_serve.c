@@ -103,9 +103,11 @@ const struct command command_serve = {
     .name = "serve",
     .usage = "serve DIR [--listen HOST:PORT] [--admin HOST:PORT] [--cores N]",
     .summary = "Serves an app folder.",
-    .help = "  --listen HOST:PORT   instead of `listen` in lintel.yaml (port 0: any free one; unix:/path works too)\n"
+    .help = "  --listen HOST:PORT   instead of `listen` in lintel.yaml (port 0: any free one; unix:/path "
+            "works too)\n"
             "  --admin HOST:PORT    instead of `admin`: metrics, on a listener of their own; empty: none\n"
             "  --cores N            threads that serve; default: one per CPU\n\n"
-            "LINTEL_DATABASE_URL overrides `database`. SIGTERM drains and stops, SIGHUP reads the declarations again.\n",
+            "LINTEL_DATABASE_URL overrides `database`. SIGTERM drains and stops, SIGHUP reads the "
+            "declarations again.\n",
     .run = serve_run,
 };

@@ -23,21 +23,39 @@ const struct knob app_knobs[] = {
     KNOB(app_conf, admin, .kind = KNOB_TEXT, .preset_text = "127.0.0.1:9090",
          .doc = "The second listener, for metrics; never the public one. Empty: none."),
     KNOB(app_conf, database, .kind = KNOB_TEXT, .secret = true,
-         .doc = "The database, as libpq takes it: postgres://user@host/name. LINTEL_DATABASE_URL overrides it; ${NAME} takes a "
+         .doc = "The database, as libpq takes it: postgres://user@host/name. LINTEL_DATABASE_URL overrides "
+                "it; ${NAME} takes a "
                 "variable, file:PATH a file."),
     KNOB(app_conf, secrets, .kind = KNOB_TEXT, .preset_text = "secrets.key",
-         .doc = "File with the key that seals page cursors (64 hexadecimal digits, readable by its owner only); all nodes share "
+         .doc = "File with the key that seals page cursors (64 hexadecimal digits, readable by its owner "
+                "only); all nodes share "
                 "it. Without the file a key is made at each start, and cursors end with it."),
     KNOB(app_conf, cores, .min = 0, .max = METRIC_CORES_MAX, .preset = 0, .unit = "threads",
          .doc = "Threads that serve; 0: one per CPU."),
-    { .name = "log_level", .kind = KNOB_CHOICE, .offset = offsetof(struct app_conf, log_level), .choices = levels,
-      .preset = LOG_INFO, .doc = "The least that is logged." },
-    { .name = "log_format", .kind = KNOB_CHOICE, .offset = offsetof(struct app_conf, log_format), .choices = formats,
-      .preset = LOG_JSON, .doc = "One JSON object a line, or lines for people." },
-    { .name = "bigint", .kind = KNOB_CHOICE, .offset = offsetof(struct app_conf, bigint), .choices = bigints,
-      .preset = BIGINT_NUMBER, .doc = "int8 in JSON: a number, or a string for clients that round past 2^53." },
-    { .name = "schema_poll", .kind = KNOB_DURATION, .offset = offsetof(struct app_conf, schema_poll_ns),
-      .min = 100 * NS_PER_MS, .max = 3600 * NS_PER_S, .preset = 5 * NS_PER_S,
+    { .name = "log_level",
+      .kind = KNOB_CHOICE,
+      .offset = offsetof(struct app_conf, log_level),
+      .choices = levels,
+      .preset = LOG_INFO,
+      .doc = "The least that is logged." },
+    { .name = "log_format",
+      .kind = KNOB_CHOICE,
+      .offset = offsetof(struct app_conf, log_format),
+      .choices = formats,
+      .preset = LOG_JSON,
+      .doc = "One JSON object a line, or lines for people." },
+    { .name = "bigint",
+      .kind = KNOB_CHOICE,
+      .offset = offsetof(struct app_conf, bigint),
+      .choices = bigints,
+      .preset = BIGINT_NUMBER,
+      .doc = "int8 in JSON: a number, or a string for clients that round past 2^53." },
+    { .name = "schema_poll",
+      .kind = KNOB_DURATION,
+      .offset = offsetof(struct app_conf, schema_poll_ns),
+      .min = 100 * NS_PER_MS,
+      .max = 3600 * NS_PER_S,
+      .preset = 5 * NS_PER_S,
       .doc = "How often the database's catalog is looked at for changes." },
     { 0 }
 };
@@ -109,13 +127,15 @@ static bool from_file(struct reading *reading, const struct yaml_node *node, str
     if (!bytes_starts(*value, BYTES("file:")))
         return true;
     const struct bytes name = bytes_from(*value, 5);
-    const char *path = name.size && name.data[0] == '/'
-                           ? arena_copy(&reading->conf->arena, name)
-                           : arena_printf(&reading->conf->arena, "%s/%.*s", reading->conf->folder, BYTES_ARG(name));
+    const char *path =
+        name.size && name.data[0] == '/'
+            ? arena_copy(&reading->conf->arena, name)
+            : arena_printf(&reading->conf->arena, "%s/%.*s", reading->conf->folder, BYTES_ARG(name));
     struct bytes text;
     if (!path || !file_read(&reading->conf->arena, path, 65536, &text)) {
         failure_clear();
-        return diagnostics_error(reading->diagnostics, node->place, "the file %.*s cannot be read", BYTES_ARG(name));
+        return diagnostics_error(reading->diagnostics, node->place, "the file %.*s cannot be read",
+                                 BYTES_ARG(name));
     }
     while (text.size && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r'))
         text.size--;
@@ -123,7 +143,8 @@ static bool from_file(struct reading *reading, const struct yaml_node *node, str
     return true;
 }
 
-static void knob_read(struct reading *reading, const struct knob *knob, const struct yaml_node *node, void *conf)
+static void knob_read(struct reading *reading, const struct knob *knob, const struct yaml_node *node,
+                      void *conf)
 {
     if (node->kind != YAML_SCALAR) {
         (void)diagnostics_error(reading->diagnostics, node->place, "%s: takes one value, not %s", knob->name,
@@ -140,11 +161,12 @@ static void knob_read(struct reading *reading, const struct knob *knob, const st
                                 yaml_describe(&reading->conf->arena, node));
 }
 
-static void unknown_key(struct reading *reading, const struct yaml_node *key, const struct bytes *names, size_t count,
-                        const char *where)
+static void unknown_key(struct reading *reading, const struct yaml_node *key, const struct bytes *names,
+                        size_t count, const char *where)
 {
     const struct bytes near = bytes_nearest(key->value, names, count);
-    (void)diagnostics_error(reading->diagnostics, key->place, "unknown key `%.*s` %s", BYTES_ARG(key->value), where);
+    (void)diagnostics_error(reading->diagnostics, key->place, "unknown key `%.*s` %s", BYTES_ARG(key->value),
+                            where);
     if (near.size)
         diagnostics_fix(reading->diagnostics, "did you mean `%.*s`?", BYTES_ARG(near));
     else
@@ -164,7 +186,8 @@ static void section_read(struct reading *reading, int index, const struct yaml_n
     if (yaml_is_null(node))
         return;
     if (node->kind != YAML_MAPPING) {
-        (void)diagnostics_error(reading->diagnostics, node->place, "%s: takes a mapping of settings", module->name);
+        (void)diagnostics_error(reading->diagnostics, node->place, "%s: takes a mapping of settings",
+                                module->name);
         return;
     }
     for (int i = 0; i < node->count; i++) {
@@ -215,12 +238,14 @@ bool config_load(const char *folder, struct diagnostics *diagnostics, struct app
     struct yaml_source source = { .file = "lintel.yaml" };
     struct yaml_node *root;
     if (access(path, F_OK) != 0) {
-        (void)diagnostics_error(diagnostics, (struct source_place){ "lintel.yaml", 0, 0 }, "%s has no lintel.yaml", folder);
+        (void)diagnostics_error(diagnostics, (struct source_place){ "lintel.yaml", 0, 0 },
+                                "%s has no lintel.yaml", folder);
         diagnostics_fix(diagnostics, "`lintel init --db URL DIR` writes an app folder");
         return false;
     }
     if (!file_read(&conf->arena, path, YAML_BYTES_MAX, &source.text)) {
-        (void)diagnostics_error(diagnostics, (struct source_place){ "lintel.yaml", 0, 0 }, "%s", failure_here->message);
+        (void)diagnostics_error(diagnostics, (struct source_place){ "lintel.yaml", 0, 0 }, "%s",
+                                failure_here->message);
         failure_clear();
         return false;
     }
@@ -245,7 +270,10 @@ static bool hex_key(struct bytes text, uint8_t ret_key[static 32])
         return false;
     for (size_t i = 0; i < 64; i++) {
         const char c = text.data[i];
-        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        const int digit = c >= '0' && c <= '9'   ? c - '0'
+                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                 : -1;
         if (digit < 0)
             return false;
         ret_key[i / 2] = (uint8_t)(i % 2 ? ret_key[i / 2] | digit : digit << 4);
@@ -256,18 +284,21 @@ static bool hex_key(struct bytes text, uint8_t ret_key[static 32])
 bool config_cursor_key(struct app_conf *conf, struct cursor_key *ret_key)
 {
     ret_key->id = 1;
-    const char *path = conf->secrets[0] == '/' ? conf->secrets
-                                               : arena_printf(&conf->arena, "%s/%s", conf->folder, conf->secrets);
+    const char *path = conf->secrets[0] == '/'
+                           ? conf->secrets
+                           : arena_printf(&conf->arena, "%s/%s", conf->folder, conf->secrets);
     struct stat stat_;
     struct bytes text;
     if (stat(path, &stat_) != 0) {
         kit_random_bytes(ret_key->bytes, sizeof ret_key->bytes);
-        log_event(LOG_INFO, "cursor_key_made", "\"message\":\"no %s: page cursors will not outlive this process\"",
+        log_event(LOG_INFO, "cursor_key_made",
+                  "\"message\":\"no %s: page cursors will not outlive this process\"",
                   log_string_z(conf->secrets));
         return true;
     }
     if (stat_.st_mode & 077)
-        return fail(&PROBLEM_ENVIRONMENT, "%s must be readable by its owner only: chmod 600 it", conf->secrets);
+        return fail(&PROBLEM_ENVIRONMENT, "%s must be readable by its owner only: chmod 600 it",
+                    conf->secrets);
     if (!file_read(&conf->arena, path, 4096, &text))
         return false;
     if (!hex_key(text, ret_key->bytes))
@@ -282,7 +313,8 @@ static void knob_schema(struct text *text, const struct knob *knob)
     json_write_key(text, bytes_of(knob->name));
     switch (knob->kind) {
     case KNOB_INT:
-        text_printf(text, "{\"type\":\"integer\",\"minimum\":%lld,\"maximum\":%lld", (long long)knob->min, (long long)knob->max);
+        text_printf(text, "{\"type\":\"integer\",\"minimum\":%lld,\"maximum\":%lld", (long long)knob->min,
+                    (long long)knob->max);
         break;
     case KNOB_BOOL:
         text_lit(text, "{\"type\":\"boolean\"");
@@ -313,7 +345,8 @@ static void knob_schema(struct text *text, const struct knob *knob)
 
 void config_schema_write(struct text *text)
 {
-    text_lit(text, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"lintel.yaml\",\"type\":\"object\","
+    text_lit(text, "{\"$schema\":\"https://json-schema.org/draft/2020-12/"
+                   "schema\",\"title\":\"lintel.yaml\",\"type\":\"object\","
                    "\"additionalProperties\":false,\"properties\":{");
     for (const struct knob *knob = app_knobs; knob->name; knob++) {
         knob_schema(text, knob);

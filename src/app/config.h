@@ -10,23 +10,23 @@
 #define CONFIG_MODULES_MAX 64
 
 struct app_conf {
-    const char *folder;    /* absolute */
+    const char *folder; /* absolute */
     const char *listen, *admin, *database;
-    const char *secrets;   /* file of the key that seals cursors, relative to the folder */
-    int64_t cores;         /* 0: one per CPU */
+    const char *secrets; /* file of the key that seals cursors, relative to the folder */
+    int64_t cores;       /* 0: one per CPU */
     int64_t log_level, log_format, bigint;
     int64_t schema_poll_ns;
     void *sections[CONFIG_MODULES_MAX]; /* by index in `modules`: each module's conf, preset and then read */
-    struct arena arena;    /* holds all of it */
+    struct arena arena;                 /* holds all of it */
 };
 
 enum config_bigint { BIGINT_NUMBER, BIGINT_STRING };
 
 extern const struct knob app_knobs[]; /* the keys at the top of lintel.yaml */
 
-/* Presets everything, then reads FOLDER/lintel.yaml (absent: presets only), expands ${ENV} and file: in texts, and lets
- * LINTEL_DATABASE_URL override `database`.
- * Errors: false when there were error diagnostics; all of them are in *diagnostics. */
+/* Presets everything, then reads FOLDER/lintel.yaml (absent: presets only), expands ${ENV} and file: in
+ * texts, and lets LINTEL_DATABASE_URL override `database`. Errors: false when there were error diagnostics;
+ * all of them are in *diagnostics. */
 bool config_load(const char *folder, struct diagnostics *diagnostics, struct app_conf **ret_conf);
 /* Every setting at its preset; for commands without a folder. Never fails. */
 struct app_conf *config_preset(void);

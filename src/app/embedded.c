@@ -37,7 +37,8 @@ static bool find_binaries(char folder[static PATH_MAX])
         globfree(&found);
     }
     return folder[0] ? true
-                     : fail(&PROBLEM_ENVIRONMENT, "PostgreSQL's server is not installed: apt-get install postgresql-15");
+                     : fail(&PROBLEM_ENVIRONMENT,
+                            "PostgreSQL's server is not installed: apt-get install postgresql-15");
 }
 
 /* Whom the server runs as: PostgreSQL refuses root. */
@@ -52,15 +53,17 @@ static bool find_runner(struct runner *runner)
 {
     const struct passwd *user = geteuid() == 0 ? getpwnam("postgres") : getpwuid(geteuid());
     if (!user)
-        return fail(&PROBLEM_ENVIRONMENT, geteuid() == 0 ? "there is no user postgres: apt-get install postgresql-15"
-                                                         : "the current user has no name");
+        return fail(&PROBLEM_ENVIRONMENT, geteuid() == 0
+                                              ? "there is no user postgres: apt-get install postgresql-15"
+                                              : "the current user has no name");
     *runner = (struct runner){ user->pw_uid, user->pw_gid, strdup(user->pw_name), geteuid() == 0 };
     return true;
 }
 
 static void become(const struct runner *runner)
 {
-    if (runner->other && (initgroups(runner->name, runner->gid) != 0 || setgid(runner->gid) != 0 || setuid(runner->uid) != 0))
+    if (runner->other &&
+        (initgroups(runner->name, runner->gid) != 0 || setgid(runner->gid) != 0 || setuid(runner->uid) != 0))
         _exit(127);
 }
 
@@ -83,7 +86,8 @@ static bool folder_make(const struct runner *runner, const char *folder)
     return !runner->other || chown(folder, runner->uid, runner->gid) == 0;
 }
 
-/* The data directory: in the app's .lintel/, or, where the server's user cannot enter that, under /var/tmp. */
+/* The data directory: in the app's .lintel/, or, where the server's user cannot enter that, under /var/tmp.
+ */
 static bool place(struct embedded *embedded, const struct runner *runner, const char *folder)
 {
     if (mkdir(folder, 0755) != 0 && errno != EEXIST)
@@ -97,8 +101,8 @@ static bool place(struct embedded *embedded, const struct runner *runner, const 
     }
     snprintf(embedded->socket, sizeof embedded->socket, "/tmp/lintel-%d-%llx", (int)runner->uid, tag);
     struct stat stat;
-    if (!folder_make(runner, embedded->socket) || lstat(embedded->socket, &stat) != 0 || !S_ISDIR(stat.st_mode) ||
-        stat.st_uid != runner->uid)
+    if (!folder_make(runner, embedded->socket) || lstat(embedded->socket, &stat) != 0 ||
+        !S_ISDIR(stat.st_mode) || stat.st_uid != runner->uid)
         return fail(&PROBLEM_ENVIRONMENT, "%s: is not a folder of user %s", embedded->socket, runner->name);
     return true;
 }
@@ -129,15 +133,16 @@ static pid_t spawn(const struct runner *runner, const char *log, const char *con
     _exit(127);
 }
 
-static bool initdb(const struct embedded *embedded, const struct runner *runner, const char *binaries, const char *log)
+static bool initdb(const struct embedded *embedded, const struct runner *runner, const char *binaries,
+                   const char *log)
 {
     char version[PATH_MAX], program[PATH_MAX];
     snprintf(version, sizeof version, "%s/PG_VERSION", embedded->data);
     if (access(version, F_OK) == 0)
         return true;
     snprintf(program, sizeof program, "%s/initdb", binaries);
-    const char *const argv[] = { program, "-D", embedded->data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                                 "--locale=C.UTF-8", "--no-sync", NULL };
+    const char *const argv[] = { program, "-D",   embedded->data,     "-U",        "postgres", "-A", "trust",
+                                 "-E",    "UTF8", "--locale=C.UTF-8", "--no-sync", NULL };
     const pid_t pid = spawn(runner, log, argv);
     int status = 1;
     if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
@@ -157,7 +162,8 @@ static bool wait_for_socket(struct embedded *embedded, const char *log)
             embedded->pid = 0;
             return fail(&PROBLEM_ENVIRONMENT, "the embedded PostgreSQL did not start; see %s", log);
         }
-        /* The last line of postmaster.pid says "ready" once it takes connections (PostgreSQL, pg_ctl's own test). */
+        /* The last line of postmaster.pid says "ready" once it takes connections (PostgreSQL, pg_ctl's own
+         * test). */
         char text[1024] = "";
         const int fd = open(pidfile, O_RDONLY | O_CLOEXEC);
         if (fd >= 0) {
@@ -172,7 +178,8 @@ static bool wait_for_socket(struct embedded *embedded, const char *log)
     return fail(&PROBLEM_ENVIRONMENT, "the embedded PostgreSQL did not start within a minute; see %s", log);
 }
 
-void embedded_url(const struct embedded *embedded, const char *role, const char *database, char url[static 400])
+void embedded_url(const struct embedded *embedded, const char *role, const char *database,
+                  char url[static 400])
 {
     snprintf(url, 400, "host=%s user=%s dbname=%s", embedded->socket, role, database);
 }
@@ -188,10 +195,24 @@ bool embedded_start(struct embedded *embedded, const char *folder)
     if (!initdb(embedded, &runner, binaries, log))
         return false;
     snprintf(program, sizeof program, "%s/postgres", binaries);
-    const char *const argv[] = { program, "-D", embedded->data, "-k", embedded->socket, "-c", "listen_addresses=",
-                                 "-c", "unix_socket_permissions=0700", "-c", "shared_buffers=256MB",
-                                 "-c", "max_connections=100", "-c", "max_wal_size=2GB",
-                                 "-c", "checkpoint_completion_target=0.9", NULL };
+    const char *const argv[] = { program,
+                                 "-D",
+                                 embedded->data,
+                                 "-k",
+                                 embedded->socket,
+                                 "-c",
+                                 "listen_addresses=",
+                                 "-c",
+                                 "unix_socket_permissions=0700",
+                                 "-c",
+                                 "shared_buffers=256MB",
+                                 "-c",
+                                 "max_connections=100",
+                                 "-c",
+                                 "max_wal_size=2GB",
+                                 "-c",
+                                 "checkpoint_completion_target=0.9",
+                                 NULL };
     embedded->pid = spawn(&runner, log, argv);
     if (embedded->pid < 0 || !wait_for_socket(embedded, log))
         return false;

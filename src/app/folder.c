@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES_MAX 10000
+#define FILES_MAX      10000
 #define FILE_BYTES_MAX (1 << 20)
 
 bool file_read(struct arena *arena, const char *path, size_t bytes_max, struct bytes *ret_text)
@@ -38,7 +38,8 @@ bool file_read(struct arena *arena, const char *path, size_t bytes_max, struct b
 
 static int by_file(const void *a, const void *b)
 {
-    return bytes_compare(((const struct resource_source *)a)->file, ((const struct resource_source *)b)->file);
+    return bytes_compare(((const struct resource_source *)a)->file,
+                         ((const struct resource_source *)b)->file);
 }
 
 bool folder_read(struct arena *arena, const char *folder, const char *subfolder, const char *suffix,
@@ -49,7 +50,8 @@ bool folder_read(struct arena *arena, const char *folder, const char *subfolder,
     snprintf(path, sizeof path, "%s/%s", folder, subfolder);
     DIR *dir = opendir(path);
     if (!dir)
-        return errno == ENOENT ? true : fail(&PROBLEM_CONFIG, "%s: cannot be read: %s", path, strerror(errno));
+        return errno == ENOENT ? true
+                               : fail(&PROBLEM_CONFIG, "%s: cannot be read: %s", path, strerror(errno));
     struct resource_source *sources = NULL;
     int count = 0, room = 0;
     bool sound = true;
@@ -58,7 +60,8 @@ bool folder_read(struct arena *arena, const char *folder, const char *subfolder,
             continue;
         if (count == room) {
             const int more = room ? room * 2 : 64;
-            sources = arena_grow(arena, sources, sizeof *sources * (size_t)room, sizeof *sources * (size_t)more);
+            sources =
+                arena_grow(arena, sources, sizeof *sources * (size_t)room, sizeof *sources * (size_t)more);
             room = more;
         }
         snprintf(path, sizeof path, "%s/%s/%s", folder, subfolder, entry->d_name);
@@ -85,7 +88,8 @@ static uint64_t stamp_of(const char *path)
     struct stat stat_;
     if (stat(path, &stat_) != 0)
         return 0;
-    const int64_t facts[] = { stat_.st_mtim.tv_sec, stat_.st_mtim.tv_nsec, stat_.st_size, (int64_t)stat_.st_ino };
+    const int64_t facts[] = { stat_.st_mtim.tv_sec, stat_.st_mtim.tv_nsec, stat_.st_size,
+                              (int64_t)stat_.st_ino };
     return bytes_hash((struct bytes){ (const char *)facts, sizeof facts }) ^ bytes_hash(bytes_of(path));
 }
 

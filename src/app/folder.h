@@ -9,8 +9,8 @@ struct folder_files {
     uint64_t stamp; /* hash over names, sizes, times: equal = nothing changed */
 };
 
-/* Reads every file of DIR/SUBFOLDER that ends in SUFFIX (not hidden; <= 1 MiB each, <= 10,000 files), sorted by name. A missing subfolder is
- * empty. Errors: false with PROBLEM_CONFIG naming the file and the cause. */
+/* Reads every file of DIR/SUBFOLDER that ends in SUFFIX (not hidden; <= 1 MiB each, <= 10,000 files), sorted
+ * by name. A missing subfolder is empty. Errors: false with PROBLEM_CONFIG naming the file and the cause. */
 bool folder_read(struct arena *arena, const char *folder, const char *subfolder, const char *suffix,
                  struct folder_files *ret_files);
 /* The stamp alone, without reading contents. */

@@ -1,4 +1,5 @@
-/* house.c - boot: modules, home, listeners, then one thread a core; drain: the same backwards. The main thread is core 0. */
+/* house.c - boot: modules, home, listeners, then one thread a core; drain: the same backwards. The main
+ * thread is core 0. */
 #include "app/house.h"
 
 #include <stdlib.h>
@@ -29,7 +30,8 @@ void house_modules_close(struct house *house)
             modules[i]->close(house->rooms[i]);
 }
 
-/* Before the first snapshot every resource is unknown; that is the database's fault, not the client's: 503, not 404. */
+/* Before the first snapshot every resource is unknown; that is the database's fault, not the client's: 503,
+ * not 404. */
 static bool admit_when_known(struct req *req, void *room)
 {
     (void)room;
@@ -136,9 +138,9 @@ static void requests_done(void *arg)
         (void)core_post(house->cores[i], core_drain, house);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(int number, void *arg)
 {
-    struct house *house = handle->data;
+    struct house *house = arg;
     if (number == SIGHUP) {
         snapshot_poke(house, true);
         return;
@@ -156,11 +158,8 @@ static void on_signal(uv_signal_t *handle, int number)
 static void signals_open(struct house *house)
 {
     static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
-    for (int i = 0; i < 3; i++) {
-        uv_signal_init(core_loop(house->cores[0]), &house->signals[i]);
-        house->signals[i].data = house;
-        uv_signal_start(&house->signals[i], on_signal, numbers[i]);
-    }
+    for (size_t i = 0; i < array_count(numbers); i++)
+        core_on_signal(house->cores[0], numbers[i], on_signal, house);
 }
 
 /* ---- boot ---- */
@@ -193,12 +192,14 @@ static bool house_open(struct house *house)
     if (!conf->database)
         return fail(&PROBLEM_CONFIG, "no database: set `database` in lintel.yaml or LINTEL_DATABASE_URL");
     metric_cells = house->cores_count;
-    house->kit = (struct kit){ .app_folder = conf->folder, .cores = house->cores, .dev = house->dev, .modules = modules };
+    house->kit = (struct kit){
+        .app_folder = conf->folder, .cores = house->cores, .dev = house->dev, .modules = modules
+    };
     const struct http_listen listens[] = { { conf->listen, false }, { conf->admin, true } };
     if (!pg_home_open(conf->database, config_section(conf, "pools"), house->cores_count, &house->home))
         return false;
-    if (!http_server_open(config_section(conf, "http"), listens, conf->admin && conf->admin[0] ? 2 : 1, house->filters,
-                          &house->server))
+    if (!http_server_open(config_section(conf, "http"), listens, conf->admin && conf->admin[0] ? 2 : 1,
+                          house->filters, &house->server))
         return false;
     house->kit.server = house->server;
     if (!house_modules_open(house))
@@ -209,7 +210,8 @@ static bool house_open(struct house *house)
 
 static void say_failure(const char *event)
 {
-    log_event(LOG_ERROR, event, "\"message\":\"%s\"", log_string_z(failure_here ? failure_here->message : ""));
+    log_event(LOG_ERROR, event, "\"message\":\"%s\"",
+              log_string_z(failure_here ? failure_here->message : ""));
 }
 
 int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *house, void *arg), void *arg)
@@ -222,7 +224,10 @@ int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *hou
     house->ready_arg = arg;
     house->started_ns = clock_now_ns();
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    house->cores_count = conf->cores ? (int)conf->cores : processors < 1 ? 1 : processors > 64 ? 64 : (int)processors;
+    house->cores_count = conf->cores       ? (int)conf->cores
+                         : processors < 1  ? 1
+                         : processors > 64 ? 64
+                                           : (int)processors;
     (void)signal(SIGPIPE, SIG_IGN);
     if (!config_cursor_key(conf, &house->cursor_key) || !house_open(house)) {
         say_failure("start_failed");
@@ -277,7 +282,8 @@ int house_ask(struct app_conf *conf, int (*fn)(struct app_conf *conf, void *arg)
     }
     if (!pg_home_open(conf->database, config_section(conf, "pools"), 1, &home))
         return EXIT_ENVIRONMENT;
-    if (!core_open(&(struct core_plan){ .fibers_max = 64 }, &asking.core) || !pg_pool_open(home, &kit_here.pool))
+    if (!core_open(&(struct core_plan){ .fibers_max = 64 }, &asking.core) ||
+        !pg_pool_open(home, &kit_here.pool))
         return EXIT_ENVIRONMENT;
     const struct fiber_plan plan = { .name = "command", .run = ask_fiber, .arg = &asking };
     check(fiber_start(&plan) != NULL);

@@ -1,7 +1,6 @@
 #pragma once
 /* house.h - boot and drain: cores, pools, listeners, modules. */
 #include <pthread.h>
-#include <uv.h>
 
 #include "app/config.h"
 #include "fiber/fiber.h"
@@ -30,14 +29,13 @@ struct house {
     bool poke_files, announced, stopping;
     int cores_draining;
     int64_t started_ns;
-    uv_signal_t signals[3];
 };
 
 /* Serves until SIGTERM or SIGINT; returns the exit code. conf: borrowed. */
 int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *house, void *arg), void *arg);
 
-/* Runs fn(arg) in a fiber on a core of its own that has a pool (kit_here.pool), for commands that ask the database once.
- * Returns what fn returned. */
+/* Runs fn(arg) in a fiber on a core of its own that has a pool (kit_here.pool), for commands that ask the
+ * database once. Returns what fn returned. */
 int house_ask(struct app_conf *conf, int (*fn)(struct app_conf *conf, void *arg), void *arg);
 
 /* Opens every module's room. */

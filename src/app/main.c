@@ -48,10 +48,12 @@ static void help(FILE *file)
     fprintf(file, "Lintel turns a PostgreSQL database into a production API.\n\n"
                   "usage: lintel COMMAND [OPTION]…\n\ncommands:\n");
     commands_each(help_line, file);
-    fprintf(file, "\n`lintel COMMAND --help` says more. Exit codes: 0 ok, 1 found something, 2 usage, 3 environment.\n"
-                  "First steps:\n"
-                  "  lintel init --db postgres://user@host/database --expose public my-api\n"
-                  "  lintel check my-api && lintel serve my-api\n");
+    fprintf(
+        file,
+        "\n`lintel COMMAND --help` says more. Exit codes: 0 ok, 1 found something, 2 usage, 3 environment.\n"
+        "First steps:\n"
+        "  lintel init --db postgres://user@host/database --expose public my-api\n"
+        "  lintel check my-api && lintel serve my-api\n");
 }
 
 void command_help(const struct command *command, FILE *file)
@@ -71,7 +73,8 @@ static void suggest_line(const struct command *command, void *arg)
 int main(int argc, char **argv)
 {
     inject_set(getenv("LINTEL_INJECT"));
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         help(argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : EXIT_OK;
     }

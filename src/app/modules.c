@@ -6,7 +6,8 @@
 #include "model/resource.h"
 #include "pg/pg.h"
 
-/* The house's own rooms have knobs, metrics and problems too; they speak through a descriptor like everybody else. */
+/* The house's own rooms have knobs, metrics and problems too; they speak through a descriptor like everybody
+ * else. */
 static const struct module base_module = {
     .name = "base",
     .summary = "What every room may refuse with.",
@@ -37,9 +38,7 @@ static const struct module model_module = {
 extern const struct module observe_module, rest_module, openapi_module;
 
 const struct module *const modules[] = {
-    &base_module, &http_module, &pools_module, &model_module,
-    &openapi_module,
-    &rest_module,
-    &observe_module, /* last: it gives a record to every route the others added */
+    &base_module, &http_module,    &pools_module, &model_module, &openapi_module,
+    &rest_module, &observe_module, /* last: it gives a record to every route the others added */
     NULL,
 };

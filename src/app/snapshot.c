@@ -77,7 +77,8 @@ static void say_diagnostics(struct house *house, const struct diagnostics *diagn
 {
     uint64_t hash = 0;
     for (int i = 0; i < diagnostics->count; i++)
-        hash = hash * 31 + bytes_hash(bytes_of(diagnostics->items[i].message)) + diagnostics->items[i].place.line;
+        hash = hash * 31 + bytes_hash(bytes_of(diagnostics->items[i].message)) +
+               diagnostics->items[i].place.line;
     if (hash == house->said_hash)
         return; /* said already: an unchanged warning is not news at every refresh */
     house->said_hash = hash;
@@ -85,8 +86,8 @@ static void say_diagnostics(struct house *house, const struct diagnostics *diagn
         const struct diagnostic *item = &diagnostics->items[i];
         log_event(item->severity == DIAGNOSTIC_ERROR ? LOG_ERROR : LOG_WARN, "declaration",
                   "\"file\":\"%s\",\"line\":%u,\"column\":%u,\"message\":\"%s\",\"fix\":\"%s\"",
-                  log_string_z(item->place.file), item->place.line, item->place.column, log_string_z(item->message),
-                  log_string_z(item->fix ? item->fix : ""));
+                  log_string_z(item->place.file), item->place.line, item->place.column,
+                  log_string_z(item->message), log_string_z(item->fix ? item->fix : ""));
     }
 }
 
@@ -98,18 +99,21 @@ static bool set_make(struct house *house, struct resource_set **ret_set)
     struct diagnostics diagnostics;
     diagnostics_init(&diagnostics, &arena, 0);
     const struct pg_encoding encoding = { .bigint_as_string = house->conf->bigint == BIGINT_STRING };
-    bool made = folder_read(&arena, house->conf->folder, "resources", ".yaml", &files) &&
-                resource_set_make(house->catalog, files.sources, files.count, &encoding, &diagnostics, ret_set);
+    bool made =
+        folder_read(&arena, house->conf->folder, "resources", ".yaml", &files) &&
+        resource_set_make(house->catalog, files.sources, files.count, &encoding, &diagnostics, ret_set);
     if (made) {
         const int own_errors = diagnostics.errors_total;
         exposure_check(house->conf, *ret_set, &diagnostics);
         const bool too_open = diagnostics.errors_total > own_errors;
         say_diagnostics(house, &diagnostics);
-        /* A broken file keeps the old ones running; at the start what is right is served, but never what is too open. */
+        /* A broken file keeps the old ones running; at the start what is right is served, but never what is
+         * too open. */
         if (too_open || (diagnostics.errors_total && house->set)) {
             resource_set_unref(*ret_set);
-            made = fail(&PROBLEM_CONFIG, too_open ? "public writes on an address that is not loopback"
-                                                  : "declarations have errors; the last good ones stay in force");
+            made = fail(&PROBLEM_CONFIG, too_open
+                                             ? "public writes on an address that is not loopback"
+                                             : "declarations have errors; the last good ones stay in force");
         }
     }
     arena_done(&arena);
@@ -174,9 +178,11 @@ static void announce(struct house *house)
     if (house->announced)
         return;
     house->announced = true;
-    log_event(LOG_INFO, "server_ready", "\"listen\":\"%s\",\"admin\":\"%s\",\"cores\":%d,\"database\":\"%s\",\"took_ms\":%.0f",
-              http_server_address(house->server, 0), house->conf->admin ? house->conf->admin : "", house->cores_count,
-              log_string_z(pg_home_label(house->home)), (double)(clock_now_ns() - house->started_ns) / 1e6);
+    log_event(LOG_INFO, "server_ready",
+              "\"listen\":\"%s\",\"admin\":\"%s\",\"cores\":%d,\"database\":\"%s\",\"took_ms\":%.0f",
+              http_server_address(house->server, 0), house->conf->admin ? house->conf->admin : "",
+              house->cores_count, log_string_z(pg_home_label(house->home)),
+              (double)(clock_now_ns() - house->started_ns) / 1e6);
     if (house->ready)
         house->ready(house, house->ready_arg);
 }
@@ -197,8 +203,8 @@ static bool first_snapshot(struct house *house)
         last = failure_here->message;
         if (strcmp(last, said) != 0) {
             snprintf(said, sizeof said, "%s", last);
-            log_event(LOG_WARN, "waiting_for_database", "\"message\":\"%s\",\"cause\":\"%s\"", log_string_z(last),
-                      log_string_z(failure_here->cause));
+            log_event(LOG_WARN, "waiting_for_database", "\"message\":\"%s\",\"cause\":\"%s\"",
+                      log_string_z(last), log_string_z(failure_here->cause));
         }
         failure_clear();
         fiber_deadline_set(0);
@@ -212,7 +218,8 @@ static bool first_snapshot(struct house *house)
 
 static void look(struct house *house, bool poked)
 {
-    const uint64_t stamp = house->dev || house->poke_files ? folder_stamp(house->conf->folder, watched) : house->files_stamp;
+    const uint64_t stamp =
+        house->dev || house->poke_files ? folder_stamp(house->conf->folder, watched) : house->files_stamp;
     const bool files = stamp != house->files_stamp || house->poke_files;
     uint64_t fingerprint = house->fingerprint;
     fiber_deadline_set(core_now_ns() + 30 * NS_PER_S);
@@ -221,8 +228,8 @@ static void look(struct house *house, bool poked)
     house->files_stamp = stamp;
     house->poke_files = false;
     if ((files || schema) && !snapshot_refresh(house, schema))
-        log_event(LOG_WARN, "refresh_failed", "\"message\":\"%s\",\"cause\":\"%s\"", log_string_z(failure_here->message),
-                  log_string_z(failure_here->cause));
+        log_event(LOG_WARN, "refresh_failed", "\"message\":\"%s\",\"cause\":\"%s\"",
+                  log_string_z(failure_here->message), log_string_z(failure_here->cause));
     (void)poked;
     failure_clear();
     fiber_deadline_set(0);

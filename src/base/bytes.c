@@ -110,7 +110,8 @@ bool bytes_is_utf8(struct bytes a)
     const unsigned char *s = (const unsigned char *)a.data;
     size_t i = 0;
     while (i < a.size) {
-        while (i + 16 <= a.size && _mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)(s + i))) == 0)
+        while (i + 16 <= a.size &&
+               _mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)(s + i))) == 0)
             i += 16;
         if (i == a.size)
             break;

@@ -12,7 +12,10 @@ struct bytes {
 
 #define BYTES(literal) ((struct bytes){ (literal), sizeof(literal) - 1 })
 /* For static initialisers, where a compound literal is no constant. */
-#define BYTES_INIT(literal) { (literal), sizeof(literal) - 1 }
+#define BYTES_INIT(literal)                                                                                  \
+    {                                                                                                        \
+        (literal), sizeof(literal) - 1                                                                       \
+    }
 /* printf: "%.*s" */
 #define BYTES_ARG(b) (int)(b).size, (b).data
 
@@ -68,8 +71,8 @@ ptrdiff_t bytes_find(struct bytes a, char c);
 /* Without spaces and tabs at both ends. */
 struct bytes bytes_trim(struct bytes a);
 
-/* Cuts `*rest` at the first `separator`: returns what stands before it (all of it when there is none; then *rest
- * becomes {NULL, 0}). Loop while (rest.data != NULL). */
+/* Cuts `*rest` at the first `separator`: returns what stands before it (all of it when there is none; then
+ * *rest becomes {NULL, 0}). Loop while (rest.data != NULL). */
 struct bytes bytes_cut(struct bytes *rest, char separator);
 
 /* A whole decimal number with optional '-', nothing else around it.

@@ -1,8 +1,8 @@
 #pragma once
 /* inject.h - failures by name, for tests: if (inject("pg.commit.lost")) pretend it happened.
  *
- * Off unless LINTEL_INJECT is set at start: a comma-separated list of name, name:N (the Nth pass only, 1-based) or
- * name:N+ (from the Nth on). Costs one predicted branch when off. Any thread. */
+ * Off unless LINTEL_INJECT is set at start: a comma-separated list of name, name:N (the Nth pass only,
+ * 1-based) or name:N+ (from the Nth on). Costs one predicted branch when off. Any thread. */
 #include "base/check.h"
 
 extern bool inject_armed;

@@ -23,10 +23,13 @@ struct unit {
     const char *name;
     int64_t factor;
 };
-static const struct unit durations[] = { { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
-                                         { "m", 60000000000 }, { "h", 3600000000000 }, { "d", 86400000000000 } };
-static const struct unit sizes[] = { { "", 1 }, { "B", 1 }, { "KiB", 1024 }, { "MiB", 1 << 20 }, { "GiB", 1 << 30 },
-                                     { "kB", 1000 }, { "MB", 1000000 }, { "GB", 1000000000 } };
+static const struct unit durations[] = {
+    { "ns", 1 },          { "us", 1000 },         { "ms", 1000000 },      { "s", 1000000000 },
+    { "m", 60000000000 }, { "h", 3600000000000 }, { "d", 86400000000000 }
+};
+static const struct unit sizes[] = { { "", 1 },          { "B", 1 },          { "KiB", 1024 },
+                                     { "MiB", 1 << 20 }, { "GiB", 1 << 30 },  { "kB", 1000 },
+                                     { "MB", 1000000 },  { "GB", 1000000000 } };
 
 static bool parse_united(struct bytes value, const struct unit *units, size_t count, int64_t *ret)
 {
@@ -135,7 +138,8 @@ void knob_print(const struct knob *knob, const void *conf, char text[static 128]
     if (knob->secret)
         snprintf(text, 128, "(secret)");
     else if (knob->kind == KNOB_TEXT)
-        snprintf(text, 128, "%s", *(const char *const *)(const void *)at ? *(const char *const *)(const void *)at : "");
+        snprintf(text, 128, "%s",
+                 *(const char *const *)(const void *)at ? *(const char *const *)(const void *)at : "");
     else if (knob->kind == KNOB_BOOL)
         snprintf(text, 128, "%s", *(const bool *)at ? "true" : "false");
     else if (knob->kind == KNOB_CHOICE)

@@ -1,5 +1,6 @@
 #pragma once
-/* knob.h - a setting, declared once: its place in a conf struct, range, preset, unit and prose. Parsing, range checks,
+/* knob.h - a setting, declared once: its place in a conf struct, range, preset, unit and prose. Parsing,
+ * range checks,
  * --help, reference docs and reload are all printed from the table. A table ends with { 0 }. */
 #include "base/bytes.h"
 #include "base/check.h"
@@ -21,20 +22,23 @@ struct knob {
     enum knob_kind kind;
     enum knob_shape shape;
     size_t offset;
-    int64_t min, max, preset; /* in the field's own unit; ignored for text */
-    const char *preset_text;  /* KNOB_TEXT */
+    int64_t min, max, preset;   /* in the field's own unit; ignored for text */
+    const char *preset_text;    /* KNOB_TEXT */
     const char *const *choices; /* KNOB_CHOICE, NULL-terminated */
-    bool secret;              /* never printed; may come from ${ENV} or file: */
+    bool secret;                /* never printed; may come from ${ENV} or file: */
 };
 
-#define KNOB(conf, field, ...) { .name = #field, .offset = offsetof(struct conf, field), __VA_ARGS__ }
+#define KNOB(conf, field, ...)                                                                               \
+    {                                                                                                        \
+        .name = #field, .offset = offsetof(struct conf, field), __VA_ARGS__                                  \
+    }
 
 /* Writes every preset into conf. */
 void knobs_preset(const struct knob *knobs, void *conf);
 
-/* Parses one value as it was written and stores it. Errors: false with `why` filled (what is wrong and what would be
- * right, e.g. "must be 1..64 (cores)"); conf untouched. KNOB_TEXT keeps the pointer `value.data`, which must be
- * NUL-terminated and outlive conf. */
+/* Parses one value as it was written and stores it. Errors: false with `why` filled (what is wrong and what
+ * would be right, e.g. "must be 1..64 (cores)"); conf untouched. KNOB_TEXT keeps the pointer `value.data`,
+ * which must be NUL-terminated and outlive conf. */
 bool knob_parse(const struct knob *knob, struct bytes value, void *conf, char why[static 160]);
 
 /* The current value as one would write it; "(secret)" for secrets. */

@@ -68,14 +68,17 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
     size_t at;
     const bool json = log_format_now == LOG_JSON;
     if (json)
-        at = (size_t)snprintf(line, room, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", when, names[level], event);
+        at = (size_t)snprintf(line, room, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", when,
+                              names[level], event);
     else
         at = (size_t)snprintf(line, room, "%.12s %-5s %s", when + 11, names[level], event);
     const struct log_context *who = log_context_here;
     if (who && who->correlation_id && at < room)
-        at += (size_t)snprintf(line + at, room - at, json ? ",\"correlation_id\":\"%s\"" : " id=%s", who->correlation_id);
+        at += (size_t)snprintf(line + at, room - at, json ? ",\"correlation_id\":\"%s\"" : " id=%s",
+                               who->correlation_id);
     if (who && who->route && at < room)
-        at += (size_t)snprintf(line + at, room - at, json ? ",\"route\":\"%s\"" : " route=%s", log_string_z(who->route));
+        at += (size_t)snprintf(line + at, room - at, json ? ",\"route\":\"%s\"" : " route=%s",
+                               log_string_z(who->route));
     if (fields && at < room) {
         line[at++] = json ? ',' : ' ';
         va_list args;
@@ -84,8 +87,9 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
         va_end(args);
     }
     if (at >= room) { /* cut: end the JSON soundly by leaving the fields out */
-        at = (size_t)snprintf(line, room, json ? "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"cut\":true"
-                                               : "%.24s %-5s %s (cut)",
+        at = (size_t)snprintf(line, room,
+                              json ? "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"cut\":true"
+                                   : "%.24s %-5s %s (cut)",
                               when, names[level], event);
     }
     if (json)

@@ -1,6 +1,6 @@
 #pragma once
-/* log.h - structured log lines: one JSON object a line on standard error. Never a secret, never a body, never a value of a
- * query. Library rooms log at debug only; whoever handles a problem logs it, once. */
+/* log.h - structured log lines: one JSON object a line on standard error. Never a secret, never a body, never
+ * a value of a query. Library rooms log at debug only; whoever handles a problem logs it, once. */
 #include "base/check.h"
 #include "base/bytes.h"
 
@@ -20,19 +20,21 @@ enum log_format { LOG_JSON, LOG_HUMAN };
 void log_open(enum log_format format, int fd);
 
 /* One line: {"time":…,"level":…,"event":event,"correlation_id":…,"route":…, fields…}
- * event: a stable snake_case name ("server_ready"). fields: printf of further JSON members without braces, or NULL;
- * strings in it must already be JSON-escaped: use log_string() for those that come from outside. Lines are cut at 4 KiB.
- * A full or broken log drops lines and counts them (log_dropped_total); it never blocks a request for long. */
+ * event: a stable snake_case name ("server_ready"). fields: printf of further JSON members without braces, or
+ * NULL; strings in it must already be JSON-escaped: use log_string() for those that come from outside. Lines
+ * are cut at 4 KiB. A full or broken log drops lines and counts them (log_dropped_total); it never blocks a
+ * request for long. */
 void log_event(enum log_level level, const char *event, const char *fields, ...) PRINTF_LIKE(3, 4);
 
-/* JSON-escapes into a small static-per-thread ring of buffers (8 deep), cut at 512 bytes. For log_event arguments. */
+/* JSON-escapes into a small static-per-thread ring of buffers (8 deep), cut at 512 bytes. For log_event
+ * arguments. */
 const char *log_string(struct bytes text);
 const char *log_string_z(const char *text);
 
 uint64_t log_dropped_total(void);
 
-#define log_debug(...) \
-    do { \
-        if (unlikely(log_level_least <= LOG_DEBUG)) \
-            log_event(LOG_DEBUG, __VA_ARGS__); \
+#define log_debug(...)                                                                                       \
+    do {                                                                                                     \
+        if (unlikely(log_level_least <= LOG_DEBUG))                                                          \
+            log_event(LOG_DEBUG, __VA_ARGS__);                                                               \
     } while (0)

@@ -8,8 +8,8 @@ int metric_cells = 1;
 
 #define MS 1000000LL
 const int64_t metric_bucket_bounds_ns[METRIC_BUCKETS] = {
-    MS / 10,  MS / 4,   MS / 2,   MS,       2 * MS,    4 * MS,    6 * MS,     8 * MS,     10 * MS,   15 * MS,
-    25 * MS,  50 * MS,  100 * MS, 250 * MS, 500 * MS, 1000 * MS, 2500 * MS, 5000 * MS, 10000 * MS, 30000 * MS,
+    MS / 10, MS / 4,  MS / 2,   MS,       2 * MS,   4 * MS,    6 * MS,    8 * MS,    10 * MS,    15 * MS,
+    25 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS, 1000 * MS, 2500 * MS, 5000 * MS, 10000 * MS, 30000 * MS,
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* cold: series are made once and kept by pointer */
@@ -64,7 +64,8 @@ void metric_series_observe(struct metric_series *series, int64_t took_ns)
     int i = 0;
     while (i < METRIC_BUCKETS && took_ns > metric_bucket_bounds_ns[i])
         i++;
-    atomic_store_explicit(&cell->buckets[i], atomic_load_explicit(&cell->buckets[i], memory_order_relaxed) + 1,
+    atomic_store_explicit(&cell->buckets[i],
+                          atomic_load_explicit(&cell->buckets[i], memory_order_relaxed) + 1,
                           memory_order_relaxed);
     atomic_store_explicit(&cell->value, atomic_load_explicit(&cell->value, memory_order_relaxed) + took_ns,
                           memory_order_relaxed);
@@ -84,7 +85,8 @@ void metric_series_view(const struct metric_series *series, struct metric_view *
     for (int i = 0; series->cells && i < metric_cells; i++) {
         view.sum_ns += atomic_load_explicit(&metric_series_cell(series, i)->value, memory_order_relaxed);
         for (int b = 0; b <= METRIC_BUCKETS; b++) {
-            const uint64_t n = atomic_load_explicit(&metric_series_cell(series, i)->buckets[b], memory_order_relaxed);
+            const uint64_t n =
+                atomic_load_explicit(&metric_series_cell(series, i)->buckets[b], memory_order_relaxed);
             view.buckets[b] += n;
             view.count += n;
         }

@@ -1,16 +1,16 @@
 #pragma once
 /* metric.h - counters, gauges and latency histograms: written by their core without locks, read by anyone.
  *
- * A `struct metric` is a static declared by its owner and registered by its module; a *series* is one set of labels of it.
- * Each core writes a cell of its own (metric_cell_here), readers add the cells up. */
+ * A `struct metric` is a static declared by its owner and registered by its module; a *series* is one set of
+ * labels of it. Each core writes a cell of its own (metric_cell_here), readers add the cells up. */
 #include <stdatomic.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
 
-#define METRIC_CORES_MAX   64
-#define METRIC_BUCKETS     20 /* upper bounds of latency buckets, in ns: see metric_bucket_bounds_ns */
-#define METRIC_SERIES_MAX  20000 /* of one metric; past it, series share the last one, labelled other */
+#define METRIC_CORES_MAX  64
+#define METRIC_BUCKETS    20    /* upper bounds of latency buckets, in ns: see metric_bucket_bounds_ns */
+#define METRIC_SERIES_MAX 20000 /* of one metric; past it, series share the last one, labelled other */
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
@@ -36,14 +36,24 @@ struct metric {
     _Atomic int series_count;
 };
 
-#define COUNTER(name_, unit_, doc_)   { .name = name_, .unit = unit_, .doc = doc_, .kind = METRIC_COUNTER }
-#define GAUGE(name_, unit_, doc_)     { .name = name_, .unit = unit_, .doc = doc_, .kind = METRIC_GAUGE }
-#define HISTOGRAM(name_, doc_)        { .name = name_, .unit = "seconds", .doc = doc_, .kind = METRIC_HISTOGRAM }
+#define COUNTER(name_, unit_, doc_)                                                                          \
+    {                                                                                                        \
+        .name = name_, .unit = unit_, .doc = doc_, .kind = METRIC_COUNTER                                    \
+    }
+#define GAUGE(name_, unit_, doc_)                                                                            \
+    {                                                                                                        \
+        .name = name_, .unit = unit_, .doc = doc_, .kind = METRIC_GAUGE                                      \
+    }
+#define HISTOGRAM(name_, doc_)                                                                               \
+    {                                                                                                        \
+        .name = name_, .unit = "seconds", .doc = doc_, .kind = METRIC_HISTOGRAM                              \
+    }
 
 /* Which cell this thread writes; set once by each core (0..metric_cells-1), 0 elsewhere. */
 extern _Thread_local int metric_cell_here;
 
-/* How many cells a series has: cores; set once at boot, before the first metric_open. Writers beyond it share the last. */
+/* How many cells a series has: cores; set once at boot, before the first metric_open. Writers beyond it share
+ * the last. */
 extern int metric_cells;
 
 extern const int64_t metric_bucket_bounds_ns[METRIC_BUCKETS];
@@ -51,8 +61,9 @@ extern const int64_t metric_bucket_bounds_ns[METRIC_BUCKETS];
 /* Gives a metric its unlabelled series; called for each metric of each module at boot. Idempotent. */
 void metric_open(struct metric *metric);
 
-/* The series with these labels, made on first use (a lock; keep the pointer). `labels` is copied; label values must be
- * escaped by the caller. Past METRIC_SERIES_MAX the answer is a shared series with the label other="true". */
+/* The series with these labels, made on first use (a lock; keep the pointer). `labels` is copied; label
+ * values must be escaped by the caller. Past METRIC_SERIES_MAX the answer is a shared series with the label
+ * other="true". */
 struct metric_series *metric_series_of(struct metric *metric, const char *labels);
 
 static inline struct metric_cell *metric_series_cell(const struct metric_series *series, int index)
@@ -74,7 +85,8 @@ static inline void metric_add(struct metric *metric, int64_t n)
 static inline void metric_set(struct metric *metric, int64_t value)
 {
     if (likely(metric->own.cells != NULL))
-        atomic_store_explicit(&metric_series_cell(&metric->own, metric_cell_here)->value, value, memory_order_relaxed);
+        atomic_store_explicit(&metric_series_cell(&metric->own, metric_cell_here)->value, value,
+                              memory_order_relaxed);
 }
 /* Histograms: one observation. Cost: about 5 ns. */
 void metric_series_observe(struct metric_series *series, int64_t took_ns);

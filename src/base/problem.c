@@ -72,30 +72,45 @@ void failure_clear(void)
     failure->message[0] = failure->cause[0] = '\0';
 }
 
-const struct problem PROBLEM_INTERNAL = {
-    "internal", 500, false, "The server failed.",
-    "A bug or an unforeseen answer of the database. The cause stands in the server's log under the correlation id.", "0.1"
-};
+const struct problem PROBLEM_INTERNAL = { "internal",
+                                          500,
+                                          false,
+                                          "The server failed.",
+                                          "A bug or an unforeseen answer of the database. The cause stands "
+                                          "in the server's log under the correlation id.",
+                                          "0.1" };
 const struct problem PROBLEM_TIMEOUT = {
-    "timeout", 504, true, "The request did not finish in time.",
-    "The request's deadline passed. Reads may be repeated; repeat writes only with an Idempotency-Key.", "0.1"
+    "timeout",
+    504,
+    true,
+    "The request did not finish in time.",
+    "The request's deadline passed. Reads may be repeated; repeat writes only with an Idempotency-Key.",
+    "0.1"
 };
 const struct problem PROBLEM_CANCELLED = {
     "cancelled", 499, true, "The client closed the connection.", "Seen in logs only.", "0.1"
 };
 const struct problem PROBLEM_OVERLOADED = {
-    "overloaded", 503, true, "The server is at its limit.", "Wait as long as Retry-After says, then repeat.", "0.1"
+    "overloaded", 503, true, "The server is at its limit.", "Wait as long as Retry-After says, then repeat.",
+    "0.1"
 };
 const struct problem PROBLEM_TOO_LARGE = {
-    "too_large", 413, false, "The request needs more than its limit.",
-    "Body, result or expansion passed a configured limit; the message names it.", "0.1"
+    "too_large",
+    413,
+    false,
+    "The request needs more than its limit.",
+    "Body, result or expansion passed a configured limit; the message names it.",
+    "0.1"
 };
 const struct problem PROBLEM_CONFIG = {
     "config", 500, false, "A declaration is wrong.", "Said by the commands; never sent to clients.", "0.1"
 };
-const struct problem PROBLEM_ENVIRONMENT = {
-    "environment", 500, false, "The environment is not as needed.", "Said by the commands; never sent to clients.", "0.1"
-};
+const struct problem PROBLEM_ENVIRONMENT = { "environment",
+                                             500,
+                                             false,
+                                             "The environment is not as needed.",
+                                             "Said by the commands; never sent to clients.",
+                                             "0.1" };
 
-const struct problem *const base_problems[] = { &PROBLEM_INTERNAL, &PROBLEM_TIMEOUT, &PROBLEM_CANCELLED,
+const struct problem *const base_problems[] = { &PROBLEM_INTERNAL,   &PROBLEM_TIMEOUT,   &PROBLEM_CANCELLED,
                                                 &PROBLEM_OVERLOADED, &PROBLEM_TOO_LARGE, NULL };

@@ -5,7 +5,8 @@
 static struct table_slot *slot_of(const struct table *table, struct bytes key, uint64_t hash)
 {
     size_t i = hash & (table->room - 1);
-    while (table->slots[i].key.data && !(table->slots[i].hash == hash && bytes_equal(table->slots[i].key, key)))
+    while (table->slots[i].key.data &&
+           !(table->slots[i].hash == hash && bytes_equal(table->slots[i].key, key)))
         i = (i + 1) & (table->room - 1);
     return &table->slots[i];
 }
@@ -55,7 +56,8 @@ void *table_remove(struct table *table, struct bytes key)
     table->count--;
     /* Backward shift: whoever probed past the hole moves into it, so no tombstones are needed. */
     size_t hole = (size_t)(slot - table->slots);
-    for (size_t i = (hole + 1) & (table->room - 1); table->slots[i].key.data; i = (i + 1) & (table->room - 1)) {
+    for (size_t i = (hole + 1) & (table->room - 1); table->slots[i].key.data;
+         i = (i + 1) & (table->room - 1)) {
         const size_t home = table->slots[i].hash & (table->room - 1);
         if (((i - home) & (table->room - 1)) >= ((i - hole) & (table->room - 1))) {
             table->slots[hole] = table->slots[i];

@@ -1,6 +1,6 @@
 #pragma once
-/* table.h - a hash table from bytes to pointers, open addressing. Keys are borrowed: they must outlive their entry.
- * One thread at a time. Zero is a valid beginning. */
+/* table.h - a hash table from bytes to pointers, open addressing. Keys are borrowed: they must outlive their
+ * entry. One thread at a time. Zero is a valid beginning. */
 #include "base/bytes.h"
 #include "base/check.h"
 

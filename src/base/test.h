@@ -1,6 +1,6 @@
 #pragma once
-/* test.h - unit tests as sentences, run by cmocka. A test that is written is a test that runs: TEST registers itself.
- * One test_*.c is one program; it may include the .c under test, so that statics are in reach. */
+/* test.h - unit tests as sentences, run by cmocka. A test that is written is a test that runs: TEST registers
+ * itself. One test_*.c is one program; it may include the .c under test, so that statics are in reach. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,23 +16,23 @@
 static struct CMUnitTest tests_registered[512];
 static size_t tests_count;
 
-#define TEST(name_) \
-    static void name_(void); \
-    static void run_##name_(void **state) \
-    { \
-        (void)state; \
-        name_(); \
-    } \
-    __attribute__((constructor)) static void register_##name_(void) \
-    { \
-        tests_registered[tests_count++] = (struct CMUnitTest){ #name_, run_##name_, NULL, NULL, NULL }; \
-    } \
+#define TEST(name_)                                                                                          \
+    static void name_(void);                                                                                 \
+    static void run_##name_(void **state)                                                                    \
+    {                                                                                                        \
+        (void)state;                                                                                         \
+        name_();                                                                                             \
+    }                                                                                                        \
+    __attribute__((constructor)) static void register_##name_(void)                                          \
+    {                                                                                                        \
+        tests_registered[tests_count++] = (struct CMUnitTest){ #name_, run_##name_, NULL, NULL, NULL };      \
+    }                                                                                                        \
     static void name_(void)
 
-#define expect(condition)        assert_true(condition)
-#define expect_eq(a, b)          assert_int_equal((a), (b))
-#define expect_str(a, b)         assert_string_equal((a), (b))
-#define expect_bytes(got, want)  expect_bytes_at((got), (want), __FILE__, __LINE__)
+#define expect(condition)       assert_true(condition)
+#define expect_eq(a, b)         assert_int_equal((a), (b))
+#define expect_str(a, b)        assert_string_equal((a), (b))
+#define expect_bytes(got, want) expect_bytes_at((got), (want), __FILE__, __LINE__)
 
 static inline void expect_bytes_at(struct bytes got, const char *want, const char *file, int line)
 {
@@ -42,7 +42,8 @@ static inline void expect_bytes_at(struct bytes got, const char *want, const cha
     }
 }
 
-/* A program whose tests need a loop or a server around them defines TEST_MAIN_OWN and calls test_run_all() itself. */
+/* A program whose tests need a loop or a server around them defines TEST_MAIN_OWN and calls test_run_all()
+ * itself. */
 static inline int test_run_all(void)
 {
     return _cmocka_run_group_tests("lintel", tests_registered, tests_count, NULL, NULL);

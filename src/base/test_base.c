@@ -1,4 +1,5 @@
-/* Goal: the promises of base at their edges: limits met exactly and passed by one, text that fails once, tables under churn. */
+/* Goal: the promises of base at their edges: limits met exactly and passed by one, text that fails once,
+ * tables under churn. */
 #include "base/test.h"
 
 #include "base/arena.h"

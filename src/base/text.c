@@ -38,7 +38,8 @@ bool text_reserve(struct text *text, size_t more)
         room = wanted;
     if (text->ceiling_bytes && room > text->ceiling_bytes)
         room = text->ceiling_bytes;
-    char *data = text->arena ? arena_grow(text->arena, text->data, text->room, room) : realloc(text->data, room);
+    char *data =
+        text->arena ? arena_grow(text->arena, text->data, text->room, room) : realloc(text->data, room);
     if (!data) {
         text->failed = true;
         return false;

@@ -1,8 +1,8 @@
 #pragma once
 /* text.h - bytes being written: a buffer that grows inside an arena (or on the heap) up to a ceiling.
  *
- * Appending never fails on the spot: what does not fit sets `failed` and later appends do nothing, so a writer checks
- * once, at the end, with text_ok(). The hot appends are inline. */
+ * Appending never fails on the spot: what does not fit sets `failed` and later appends do nothing, so a
+ * writer checks once, at the end, with text_ok(). The hot appends are inline. */
 #include <stdio.h>
 
 #include "base/arena.h"

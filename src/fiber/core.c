@@ -89,13 +89,15 @@ static void before_poll(uv_prepare_t *handle)
     const int64_t started_ns = atomic_load_explicit(&core->turn_started_ns, memory_order_relaxed);
     if (started_ns) {
         const int64_t took_ns = now_ns - started_ns;
-        atomic_store_explicit(&core->busy_ns, atomic_load_explicit(&core->busy_ns, memory_order_relaxed) + took_ns,
+        atomic_store_explicit(&core->busy_ns,
+                              atomic_load_explicit(&core->busy_ns, memory_order_relaxed) + took_ns,
                               memory_order_relaxed);
         if (took_ns > atomic_load_explicit(&core->turn_longest_ns, memory_order_relaxed))
             atomic_store_explicit(&core->turn_longest_ns, took_ns, memory_order_relaxed);
     }
     atomic_store_explicit(&core->turn_started_ns, 0, memory_order_relaxed);
-    atomic_store_explicit(&core->turns_total, atomic_load_explicit(&core->turns_total, memory_order_relaxed) + 1,
+    atomic_store_explicit(&core->turns_total,
+                          atomic_load_explicit(&core->turns_total, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     if (core->stopping && atomic_load_explicit(&core->fibers_running, memory_order_relaxed) == 0)
         uv_stop(&core->loop);
@@ -156,6 +158,22 @@ void core_run(struct core *core)
 {
     check(here == core);
     uv_run(&core->loop, UV_RUN_DEFAULT);
+}
+
+static void signalled(uv_signal_t *handle, int number)
+{
+    const struct signal_watch *watch = container_of(handle, struct signal_watch, handle);
+    watch->fn(number, watch->arg);
+}
+
+void core_on_signal(struct core *core, int number, void (*fn)(int number, void *arg), void *arg)
+{
+    check(here == core && core->signals_count < CORE_SIGNALS_MAX);
+    struct signal_watch *watch = &core->signals[core->signals_count++];
+    watch->fn = fn;
+    watch->arg = arg;
+    uv_signal_init(&core->loop, &watch->handle);
+    uv_signal_start(&watch->handle, signalled, number);
 }
 
 void core_stop(struct core *core)

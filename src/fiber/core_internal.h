@@ -1,5 +1,6 @@
 #pragma once
-/* core_internal.h - what the files of the fiber room share: the core, its wheel, a fiber. No other room includes this. */
+/* core_internal.h - what the files of the fiber room share: the core, its wheel, a fiber. No other room
+ * includes this. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <uv.h>
@@ -20,8 +21,14 @@ struct post {
     void *arg;
 };
 
+struct signal_watch {
+    uv_signal_t handle;
+    void (*fn)(int number, void *arg);
+    void *arg;
+};
+
 struct fiber {
-    void *context;  /* where it will continue */
+    void *context; /* where it will continue */
     struct core *core;
     struct stack *stack;
     const char *name, *wait; /* wait: what it is parked on; NULL while running or ready */
@@ -56,6 +63,8 @@ struct core {
     struct fiber *ready, **ready_end;
     struct fiber *all;
     struct turn_task *tasks, **tasks_end;
+    struct signal_watch signals[CORE_SIGNALS_MAX];
+    int signals_count;
     struct stack_pool stacks;
     struct wheel wheel;
     size_t stack_high_water;

@@ -90,7 +90,8 @@ void fiber_run(struct fiber *fiber)
     failure_here = &fiber->failure;
     log_context_here = &fiber->log;
     atomic_store_explicit(&core->switches_total,
-                          atomic_load_explicit(&core->switches_total, memory_order_relaxed) + 1, memory_order_relaxed);
+                          atomic_load_explicit(&core->switches_total, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     asan_leave(&fake, fiber->stack->low, (size_t)((char *)fiber->stack - fiber->stack->low));
     const transfer back = jump_fcontext(fiber->context, fiber);
     asan_arrive(fake, NULL, NULL);
@@ -130,7 +131,8 @@ struct fiber *fiber_start(const struct fiber_plan *plan)
     struct core *core = core_here();
     check(core != NULL && plan->run != NULL && plan->name != NULL);
     struct stack *stack = NULL;
-    if (atomic_load_explicit(&core->fibers_running, memory_order_relaxed) < core->fibers_max && !core->stopping)
+    if (atomic_load_explicit(&core->fibers_running, memory_order_relaxed) < core->fibers_max &&
+        !core->stopping)
         stack = stack_borrow(&core->stacks);
     if (!stack) {
         (void)fail(&PROBLEM_OVERLOADED, "too many requests are in flight");
@@ -141,11 +143,18 @@ struct fiber *fiber_start(const struct fiber_plan *plan)
     top = (char *)((uintptr_t)top & ~(uintptr_t)63);
     struct fiber *fiber = (struct fiber *)(void *)top;
     *fiber = (struct fiber){
-        .core = core, .stack = stack, .name = plan->name, .run = plan->run, .arg = plan->arg,
-        .started_ns = core->now_ns, .deadline_ns = INT64_MAX,
-        .deadline.fire = deadline_fire, .late.fire = late_fire,
+        .core = core,
+        .stack = stack,
+        .name = plan->name,
+        .run = plan->run,
+        .arg = plan->arg,
+        .started_ns = core->now_ns,
+        .deadline_ns = INT64_MAX,
+        .deadline.fire = deadline_fire,
+        .late.fire = late_fire,
         .context = make_fcontext(top, (size_t)(top - stack->low), fiber_entry),
-        .all_next = core->all, .all_prev = &core->all,
+        .all_next = core->all,
+        .all_prev = &core->all,
     };
     if (core->all)
         core->all->all_prev = &fiber->all_next;
@@ -223,8 +232,9 @@ bool fiber_park(const char *what, int64_t late_ns)
     struct fiber *fiber = fiber_here();
     check(fiber != NULL); /* a WAITS call on the loop itself */
     if (fiber_cancelled())
-        return fail(fiber->ended_by, fiber->ended_by == &PROBLEM_TIMEOUT ? "the deadline passed while waiting for %s"
-                                                                         : "cancelled while waiting for %s",
+        return fail(fiber->ended_by,
+                    fiber->ended_by == &PROBLEM_TIMEOUT ? "the deadline passed while waiting for %s"
+                                                        : "cancelled while waiting for %s",
                     what);
     if (fiber->woken) {
         fiber->woken = false;
@@ -244,8 +254,9 @@ bool fiber_park(const char *what, int64_t late_ns)
         return true; /* what was waited for came, even if time ran out as well: the next wait will say so */
     }
     if (fiber_cancelled())
-        return fail(fiber->ended_by, fiber->ended_by == &PROBLEM_TIMEOUT ? "the deadline passed while waiting for %s"
-                                                                         : "cancelled while waiting for %s",
+        return fail(fiber->ended_by,
+                    fiber->ended_by == &PROBLEM_TIMEOUT ? "the deadline passed while waiting for %s"
+                                                        : "cancelled while waiting for %s",
                     what);
     if (fiber->late_fired)
         return fail(&PROBLEM_TIMEOUT, "waited too long for %s", what);
@@ -384,7 +395,8 @@ bool offload(void (*fn)(void *arg), void *arg)
     return true;
 }
 
-void fiber_each(void (*see)(void *arg, const char *name, const char *wait, const struct log_context *who, int64_t age_ns),
+void fiber_each(void (*see)(void *arg, const char *name, const char *wait, const struct log_context *who,
+                            int64_t age_ns),
                 void *arg)
 {
     const struct core *core = core_here();

@@ -1,4 +1,5 @@
-/* Goal: every way a wait can end, and that nothing is left behind. Method: one core on this thread; a fiber stops it. */
+/* Goal: every way a wait can end, and that nothing is left behind. Method: one core on this thread; a fiber
+ * stops it. */
 #include "base/test.h"
 
 #include "base/clock.h"

@@ -1,5 +1,6 @@
-/* timer.c - a hashed wheel: 1024 slots of 4 ms. Start and stop are list operations; a timer further away than one turn of
- * the wheel (4.1 s) stays in its slot and is looked at again each turn. Source: Varghese & Lauck 1987, scheme 6. */
+/* timer.c - a hashed wheel: 1024 slots of 4 ms. Start and stop are list operations; a timer further away than
+ * one turn of the wheel (4.1 s) stays in its slot and is looked at again each turn. Source: Varghese & Lauck
+ * 1987, scheme 6. */
 #include "fiber/core_internal.h"
 
 #include "base/clock.h"
@@ -41,7 +42,8 @@ static void wheel_arm_at(struct core *core, int64_t at_ns)
     core->wheel.armed_ns = at_ns;
     const int64_t away_ns = at_ns - clock_now_ns();
     uv_update_time(&core->loop);
-    uv_timer_start(&core->wheel.handle, wheel_tick, away_ns <= 0 ? 1 : (uint64_t)(away_ns / NS_PER_MS + 1), 0);
+    uv_timer_start(&core->wheel.handle, wheel_tick, away_ns <= 0 ? 1 : (uint64_t)(away_ns / NS_PER_MS + 1),
+                   0);
 }
 
 /* Arms for the nearest slot that holds anything. */

@@ -7,10 +7,10 @@ struct resource_set;
 struct req;
 
 struct kit_core {
-    struct pg_pool *pool;      /* this core's; NULL in commands without a database */
-    struct resource_set *set;  /* the snapshot in force, NULL until the database was reached once */
+    struct pg_pool *pool;     /* this core's; NULL in commands without a database */
+    struct resource_set *set; /* the snapshot in force, NULL until the database was reached once */
     struct cursor_box *cursors;
-    int missing_count;         /* resources whose schema is not there (yet) */
+    int missing_count; /* resources whose schema is not there (yet) */
     uint64_t random_state[2];
 };
 extern _Thread_local struct kit_core kit_here;

@@ -1,6 +1,7 @@
 #pragma once
-/* module.h - the contract between the house and a feature: one const struct at the foot of the feature's door file says all
- * that the rest of the house knows of it. app/modules.c lists them in order; that list is the path of a request. */
+/* module.h - the contract between the house and a feature: one const struct at the foot of the feature's door
+ * file says all that the rest of the house knows of it. app/modules.c lists them in order; that list is the
+ * path of a request. */
 #include "base/knob.h"
 #include "base/metric.h"
 #include "http/route.h"
@@ -19,11 +20,11 @@ struct module_filter {
 
 /* What a feature may ask of the house when it opens. */
 struct kit {
-    const char *app_folder;       /* absolute; NULL without an app */
-    struct core *const *cores;    /* the running ones; filled after modules have opened */
+    const char *app_folder;    /* absolute; NULL without an app */
+    struct core *const *cores; /* the running ones; filled after modules have opened */
     int cores_count;
-    bool dev;                     /* `lintel dev`: more is said, nothing more is exposed */
-    struct http_server *server;   /* NULL outside serve */
+    bool dev;                            /* `lintel dev`: more is said, nothing more is exposed */
+    struct http_server *server;          /* NULL outside serve */
     const struct module *const *modules; /* all, NULL-terminated: for catalogues and reference pages */
 };
 
@@ -39,8 +40,8 @@ struct module {
     bool (*open)(const void *conf, const struct kit *kit, void **ret_room);
     void (*close)(void *room);
 
-    /* Adds the routes this feature serves for a snapshot of the app. Called for every new snapshot; never waits.
-     * set: borrowed by the router as long as it lives. NULL while the database was never reached. */
+    /* Adds the routes this feature serves for a snapshot of the app. Called for every new snapshot; never
+     * waits. set: borrowed by the router as long as it lives. NULL while the database was never reached. */
     bool (*routes)(void *room, struct router *router, struct resource_set *set);
 
     const struct module_filter *filters; /* ends with { 0 } */

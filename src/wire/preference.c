@@ -206,7 +206,9 @@ static int specificity(struct bytes range, struct bytes offer)
     const ptrdiff_t slash = bytes_find(range, '/');
     if (slash < 0 || !bytes_is(bytes_from(range, (size_t)slash + 1), "*"))
         return 0;
-    return bytes_equal_nocase(bytes_first(range, (size_t)slash + 1), bytes_first(offer, (size_t)slash + 1)) ? 2 : 0;
+    return bytes_equal_nocase(bytes_first(range, (size_t)slash + 1), bytes_first(offer, (size_t)slash + 1))
+               ? 2
+               : 0;
 }
 
 static int quality_of(struct bytes field, struct bytes offer)
@@ -284,7 +286,8 @@ bool request_id_sound(struct bytes id)
         return false;
     for (size_t i = 0; i < id.size; i++) {
         const char c = id.data[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '_' || c == '-'))
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
+              c == '_' || c == '-'))
             return false;
     }
     return true;
@@ -304,7 +307,8 @@ static bool hex_run(const char *at, size_t size, bool *ret_zero)
 bool traceparent_sound(struct bytes value)
 {
     bool trace_zero, parent_zero, flags_zero;
-    return value.size == 55 && memcmp(value.data, "00-", 3) == 0 && hex_run(value.data + 3, 32, &trace_zero) && !trace_zero &&
-           value.data[35] == '-' && hex_run(value.data + 36, 16, &parent_zero) && !parent_zero && value.data[52] == '-' &&
+    return value.size == 55 && memcmp(value.data, "00-", 3) == 0 &&
+           hex_run(value.data + 3, 32, &trace_zero) && !trace_zero && value.data[35] == '-' &&
+           hex_run(value.data + 36, 16, &parent_zero) && !parent_zero && value.data[52] == '-' &&
            hex_run(value.data + 53, 2, &flags_zero);
 }

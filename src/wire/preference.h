@@ -1,6 +1,7 @@
 #pragma once
-/* preference.h - small HTTP field grammars: Prefer, entity tags, Accept, media types, traceparent, request ids.
- * Hostile input is the normal case here: what cannot be read is ignored where the RFC says so, refused where it says so. */
+/* preference.h - small HTTP field grammars: Prefer, entity tags, Accept, media types, traceparent, request
+ * ids. Hostile input is the normal case here: what cannot be read is ignored where the RFC says so, refused
+ * where it says so. */
 #include "base/bytes.h"
 #include "base/check.h"
 
@@ -17,9 +18,10 @@ struct preferences {
     enum preference_count count;
     bool respond_async, strict; /* strict: handling=strict */
     int64_t wait_s;             /* -1: not given */
-    struct bytes unknown;       /* the first preference that is not ours, or empty: with strict it is refused */
+    struct bytes unknown; /* the first preference that is not ours, or empty: with strict it is refused */
 };
-/* Reads one Prefer field value (call again for further fields: the first mention of a preference stays, RFC 7240, 2). */
+/* Reads one Prefer field value (call again for further fields: the first mention of a preference stays, RFC
+ * 7240, 2). */
 void preferences_init(struct preferences *preferences);
 void preferences_read(struct preferences *preferences, struct bytes value);
 
@@ -32,13 +34,15 @@ struct etag {
 /* The next tag of a list; steps *rest over it. *ret_any is set for a lone `*`.
  * Errors: false at the end (rest->size 0) or at a malformed tag (rest->size > 0). */
 bool etag_next(struct bytes *rest, struct etag *ret_tag, bool *ret_any);
-/* Whether the field value names this opaque tag, by strong (If-Match) or weak (If-None-Match) comparison; `*` does. */
+/* Whether the field value names this opaque tag, by strong (If-Match) or weak (If-None-Match) comparison; `*`
+ * does. */
 bool etag_matches(struct bytes field, struct bytes opaque, bool weak_allowed);
 
 /* ---- Accept (RFC 9110, 12.5.1) ---- */
 
-/* Which of the offered media types ("application/json") the client likes best: an index, by quality, then specificity, then
- * the order of the offer; an absent or empty field likes the first. -1: none is acceptable. */
+/* Which of the offered media types ("application/json") the client likes best: an index, by quality, then
+ * specificity, then the order of the offer; an absent or empty field likes the first. -1: none is acceptable.
+ */
 int accept_choose(struct bytes field, const char *const *offers, int offers_count);
 
 /* "application/json; charset=utf-8" -> type "application/json" (as written), charset "utf-8" or empty.

@@ -6,7 +6,8 @@ TEST(preferences_are_read_and_the_first_mention_stays)
 {
     struct preferences p;
     preferences_init(&p);
-    preferences_read(&p, BYTES("return=minimal; foo=1, wait=10, respond-async, return=representation, handling=\"strict\", x=y"));
+    preferences_read(&p, BYTES("return=minimal; foo=1, wait=10, respond-async, return=representation, "
+                               "handling=\"strict\", x=y"));
     expect_eq(p.returns, RETURN_MINIMAL);
     expect_eq(p.wait_s, 10);
     expect(p.respond_async && p.strict);

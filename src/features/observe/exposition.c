@@ -21,10 +21,12 @@ struct page {
 static void family_name(char *name, size_t room, const char *module, const struct metric *metric)
 {
     const bool suffixed = strcmp(metric->unit, "seconds") == 0 || strcmp(metric->unit, "bytes") == 0;
-    snprintf(name, room, "lintel_%s_%s%s%s", module, metric->name, suffixed ? "_" : "", suffixed ? metric->unit : "");
+    snprintf(name, room, "lintel_%s_%s%s%s", module, metric->name, suffixed ? "_" : "",
+             suffixed ? metric->unit : "");
 }
 
-static void family_begin(struct page *page, const char *name, enum metric_kind kind, const char *unit, const char *doc)
+static void family_begin(struct page *page, const char *name, enum metric_kind kind, const char *unit,
+                         const char *doc)
 {
     static const char *const kinds[] = { "counter", "gauge", "histogram" };
     const char *suffix = kind == METRIC_COUNTER && !page->open_metrics ? "_total" : "";
@@ -33,12 +35,14 @@ static void family_begin(struct page *page, const char *name, enum metric_kind k
         text_printf(page->text, "# UNIT %s %s\n", name, unit);
 }
 
-static void sample(struct page *page, const char *name, const char *suffix, const char *labels, const char *value)
+static void sample(struct page *page, const char *name, const char *suffix, const char *labels,
+                   const char *value)
 {
     text_printf(page->text, labels[0] ? "%s%s{%s} %s\n" : "%s%s%s %s\n", name, suffix, labels, value);
 }
 
-static void number_sample(struct page *page, const char *name, const char *suffix, const char *labels, double value)
+static void number_sample(struct page *page, const char *name, const char *suffix, const char *labels,
+                          double value)
 {
     char digits[40];
     snprintf(digits, sizeof digits, "%.15g", value);
@@ -95,7 +99,8 @@ static void metric_write(struct page *page, const char *module, struct metric *m
         series_samples(page, name, metric, series);
 }
 
-static void one(struct page *page, const char *name, enum metric_kind kind, const char *unit, const char *doc, double value)
+static void one(struct page *page, const char *name, enum metric_kind kind, const char *unit, const char *doc,
+                double value)
 {
     family_begin(page, name, kind, unit, doc);
     number_sample(page, name, kind == METRIC_COUNTER ? "_total" : "", "", value);
@@ -137,8 +142,9 @@ static void process_write(struct page *page)
         (double)log_dropped_total());
 }
 
-static void core_family(struct page *page, const struct kit *kit, const struct core_stats *stats, const char *name,
-                        enum metric_kind kind, const char *unit, const char *doc, size_t offset, double scale)
+static void core_family(struct page *page, const struct kit *kit, const struct core_stats *stats,
+                        const char *name, enum metric_kind kind, const char *unit, const char *doc,
+                        size_t offset, double scale)
 {
     family_begin(page, name, kind, unit, doc);
     for (int i = 0; i < kit->cores_count; i++) {
@@ -174,10 +180,12 @@ void exposition_write(struct text *text, const struct kit *kit, bool open_metric
             metric_write(&page, (*module)->name, *metric);
     struct http_server_state state;
     http_server_state(kit->server, &state);
-    one(&page, "lintel_http_connections_open", METRIC_GAUGE, "", "Client connections.", (double)state.connections_open);
+    one(&page, "lintel_http_connections_open", METRIC_GAUGE, "", "Client connections.",
+        (double)state.connections_open);
     one(&page, "lintel_http_requests_in_flight", METRIC_GAUGE, "", "Requests being served.",
         (double)state.requests_in_flight);
-    one(&page, "lintel_http_read_bytes", METRIC_COUNTER, "bytes", "Bytes read from clients.", (double)state.bytes_in_total);
+    one(&page, "lintel_http_read_bytes", METRIC_COUNTER, "bytes", "Bytes read from clients.",
+        (double)state.bytes_in_total);
     one(&page, "lintel_http_written_bytes", METRIC_COUNTER, "bytes", "Bytes written to clients.",
         (double)state.bytes_out_total);
     cores_write(&page, kit);

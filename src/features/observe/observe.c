@@ -35,8 +35,8 @@ static bool livez(struct req *req, void *room)
     return true;
 }
 
-/* GET /readyz: may the balancer send requests here? A database that fails is damped, so that a blip shorter than
- * observe.ready_damping does not empty the balancer. */
+/* GET /readyz: may the balancer send requests here? A database that fails is damped, so that a blip shorter
+ * than observe.ready_damping does not empty the balancer. */
 static bool readyz(struct req *req, void *room)
 {
     const struct observe *observe = room;
@@ -44,7 +44,8 @@ static bool readyz(struct req *req, void *room)
     if (kit_here.pool)
         pg_pool_state(kit_here.pool, &pool);
     const int64_t failing_ns = pool.failing_since_ns ? core_now_ns() - pool.failing_since_ns : 0;
-    const bool database = pool.healthy || (pool.failing_since_ns && failing_ns < observe->conf->ready_damping_ns);
+    const bool database =
+        pool.healthy || (pool.failing_since_ns && failing_ns < observe->conf->ready_damping_ns);
     const bool schema = kit_here.set != NULL;
     const bool draining = http_server_draining(observe->kit->server);
     const bool ready = database && schema && !draining;
@@ -65,7 +66,8 @@ static bool metrics_page(struct req *req, void *room)
 {
     const struct observe *observe = room;
     const struct bytes accept = req_header(req, "accept");
-    const bool open = accept.data && memmem(accept.data, accept.size, "application/openmetrics-text", 28) != NULL;
+    const bool open =
+        accept.data && memmem(accept.data, accept.size, "application/openmetrics-text", 28) != NULL;
     answer_type(req, open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
                           : "text/plain; version=0.0.4; charset=utf-8");
     exposition_write(answer_text(req), observe->kit, open);
@@ -87,7 +89,8 @@ static bool watch(struct req *req, void *room)
     if (mode == ACCESS_OFF || (mode == ACCESS_ERRORS && status < 500 && !slow))
         return true;
     log_event(slow ? LOG_WARN : LOG_INFO, slow ? "request_slow" : "request",
-              "\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"duration_ms\":%.3f,\"pool_wait_ms\":%.3f,\"db_ms\":%.3f,"
+              "\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"duration_ms\":%.3f,\"pool_wait_ms\":%.3f,"
+              "\"db_ms\":%.3f,"
               "\"bytes\":%lld",
               http_method_names[req->method], log_string(req->uri.path), status, (double)took_ns / 1e6,
               (double)req->pool_wait_ns / 1e6, (double)req->db_ns / 1e6, (long long)answer_bytes(req));
@@ -109,8 +112,18 @@ static bool observe_routes(void *room, struct router *router, struct resource_se
     (void)set;
     const struct route routes[] = {
         { .method = HTTP_GET, .pattern = "/livez", .run = livez, .room = room, .both = true, .exempt = true },
-        { .method = HTTP_GET, .pattern = "/readyz", .run = readyz, .room = room, .both = true, .exempt = true },
-        { .method = HTTP_GET, .pattern = "/metrics", .run = metrics_page, .room = room, .admin = true, .exempt = true },
+        { .method = HTTP_GET,
+          .pattern = "/readyz",
+          .run = readyz,
+          .room = room,
+          .both = true,
+          .exempt = true },
+        { .method = HTTP_GET,
+          .pattern = "/metrics",
+          .run = metrics_page,
+          .room = room,
+          .admin = true,
+          .exempt = true },
     };
     for (size_t i = 0; i < array_count(routes); i++)
         if (!router_add(router, &routes[i]))
@@ -129,18 +142,30 @@ const struct module observe_module = {
     .name = "observe",
     .summary = "Probes, metrics, the latency of each route and the access log.",
     .conf_bytes = sizeof(struct conf),
-    .knobs = (const struct knob[]){
-        KNOB(conf, access_log, .kind = KNOB_CHOICE, .choices = access_choices, .preset = ACCESS_ERRORS, .max = 2,
-             .doc = "Which requests are logged: off, errors (status 500 and up, and slow ones), all."),
-        { .name = "slow", .kind = KNOB_DURATION, .offset = offsetof(struct conf, slow_ns), .min = NS_PER_MS,
-          .max = 3600 * NS_PER_S, .preset = NS_PER_S, .doc = "A request that takes longer is counted and logged as slow." },
-        { .name = "ready_damping", .kind = KNOB_DURATION, .offset = offsetof(struct conf, ready_damping_ns), .min = 0,
-          .max = 300 * NS_PER_S, .preset = 3 * NS_PER_S,
-          .doc = "How long the database may be away before /readyz says no." },
-        { 0 } },
+    .knobs =
+        (const struct knob[]){
+            KNOB(conf, access_log, .kind = KNOB_CHOICE, .choices = access_choices, .preset = ACCESS_ERRORS,
+                 .max = 2,
+                 .doc = "Which requests are logged: off, errors (status 500 and up, and slow ones), all."),
+            { .name = "slow",
+              .kind = KNOB_DURATION,
+              .offset = offsetof(struct conf, slow_ns),
+              .min = NS_PER_MS,
+              .max = 3600 * NS_PER_S,
+              .preset = NS_PER_S,
+              .doc = "A request that takes longer is counted and logged as slow." },
+            { .name = "ready_damping",
+              .kind = KNOB_DURATION,
+              .offset = offsetof(struct conf, ready_damping_ns),
+              .min = 0,
+              .max = 300 * NS_PER_S,
+              .preset = 3 * NS_PER_S,
+              .doc = "How long the database may be away before /readyz says no." },
+            { 0 } },
     .open = observe_open,
     .close = free,
     .routes = observe_routes,
     .filters = (const struct module_filter[]){ { STAGE_OBSERVE, watch }, { 0 } },
-    .metrics = (struct metric *const[]){ &requests_slow, &route_duration, &route_database, &route_requests, &route_bytes, NULL },
+    .metrics = (struct metric *const[]){ &requests_slow, &route_duration, &route_database, &route_requests,
+                                         &route_bytes, NULL },
 };

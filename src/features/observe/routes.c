@@ -7,8 +7,10 @@
 #include "base/table.h"
 #include "http/req.h"
 
-struct metric route_duration = HISTOGRAM("request_duration", "From the first byte of a request to its answer, by route.");
-struct metric route_database = HISTOGRAM("request_database", "Time of a request spent in PostgreSQL, by route.");
+struct metric route_duration =
+    HISTOGRAM("request_duration", "From the first byte of a request to its answer, by route.");
+struct metric route_database =
+    HISTOGRAM("request_database", "Time of a request spent in PostgreSQL, by route.");
 struct metric route_requests = COUNTER("requests", "requests", "Answers, by route and status class.");
 struct metric route_bytes = COUNTER("response_body", "bytes", "Bytes of answer bodies, by route.");
 
@@ -40,7 +42,8 @@ struct route_record *route_record_of(const char *method, const char *pattern)
     return record;
 }
 
-static struct metric_series *series(_Atomic(struct metric_series *) *place, struct metric *metric, const char *labels)
+static struct metric_series *series(_Atomic(struct metric_series *) *place, struct metric *metric,
+                                    const char *labels)
 {
     struct metric_series *found = atomic_load_explicit(place, memory_order_acquire);
     if (unlikely(!found)) {

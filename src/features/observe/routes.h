@@ -1,5 +1,6 @@
 #pragma once
-/* routes.h - one record a route, kept for the life of the process (a reload finds it again), and its series. */
+/* routes.h - one record a route, kept for the life of the process (a reload finds it again), and its series.
+ */
 #include "base/metric.h"
 
 struct req;

@@ -8,21 +8,23 @@ static const char page[] =
     "<script src=\"/docs/start.js\"></script>\n</body>\n</html>\n";
 
 static const char start[] =
-    "window.ui = SwaggerUIBundle({ url: \"/openapi.json\", dom_id: \"#docs\", deepLinking: true, docExpansion: \"list\",\n"
+    "window.ui = SwaggerUIBundle({ url: \"/openapi.json\", dom_id: \"#docs\", deepLinking: true, "
+    "docExpansion: \"list\",\n"
     "  defaultModelsExpandDepth: 0, tryItOutEnabled: true, validatorUrl: null, filter: true });\n";
 
 #ifdef LINTEL_SWAGGER
 /* The assembler reads the files; the build says where they lie (-Wa,-I). */
-#define EMBED(symbol, file) \
-    __asm__(".section .rodata\n.balign 16\n.global " #symbol "\n" #symbol ":\n.incbin \"" file "\"\n.global " #symbol \
-            "_end\n" #symbol "_end:\n.byte 0\n.previous\n"); \
+#define EMBED(symbol, file)                                                                                  \
+    __asm__(".section .rodata\n.balign 16\n.global " #symbol "\n" #symbol ":\n.incbin \"" file               \
+            "\"\n.global " #symbol "_end\n" #symbol "_end:\n.byte 0\n.previous\n");                          \
     extern const char symbol[], symbol##_end[]
 EMBED(docs_bundle, "swagger-ui-bundle.js");
 EMBED(docs_style, "swagger-ui.css");
 #else
-static const char docs_bundle[] = "document.getElementById('docs').textContent = 'This build has no docs page: the package "
-                                  "swagger-ui-dist was not there. The document itself is at /openapi.json.';"
-                                  "window.SwaggerUIBundle = function () {};";
+static const char docs_bundle[] =
+    "document.getElementById('docs').textContent = 'This build has no docs page: the package "
+    "swagger-ui-dist was not there. The document itself is at /openapi.json.';"
+    "window.SwaggerUIBundle = function () {};";
 static const char docs_style[] = "body { font-family: sans-serif; margin: 2em }";
 #define docs_bundle_end (docs_bundle + sizeof docs_bundle - 1)
 #define docs_style_end  (docs_style + sizeof docs_style - 1)
@@ -33,7 +35,8 @@ static void guard(struct req *req, const char *type)
 {
     answer_type(req, type);
     answer_header_set(req, "Content-Security-Policy",
-                      BYTES("default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"));
+                      BYTES("default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+                            "frame-ancestors 'none'"));
     answer_header_set(req, "X-Content-Type-Options", BYTES("nosniff"));
     answer_header_set(req, "Cache-Control", BYTES("max-age=3600"));
 }

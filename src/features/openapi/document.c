@@ -16,8 +16,8 @@ static void plain_name(struct text *text, struct bytes name)
 {
     for (size_t i = 0; i < name.size; i++) {
         const char c = name.data[i];
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-                           c == '-';
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                           c == '.' || c == '_' || c == '-';
         text_byte(text, plain ? c : '_');
     }
 }
@@ -27,7 +27,8 @@ static void component_name(struct text *text, const struct resource *resource, c
 {
     const size_t before = text->size;
     plain_name(text, resource->name);
-    if (text->data && !bytes_equal((struct bytes){ text->data + before, text->size - before }, resource->name))
+    if (text->data &&
+        !bytes_equal((struct bytes){ text->data + before, text->size - before }, resource->name))
         text_printf(text, "_%d", resource->index);
     text_add_z(text, suffix);
 }
@@ -63,7 +64,8 @@ static void object_schema(struct document *doc, enum view view)
             text_byte(text, ',');
         first = false;
         json_write_key(text, field->name);
-        schema_type_write(text, field->column->type, field->column->typmod, field->nullable, field->column, encoding);
+        schema_type_write(text, field->column->type, field->column->typmod, field->nullable, field->column,
+                          encoding);
     }
     text_byte(text, '}');
     bool any = false;
@@ -98,7 +100,8 @@ static void example_object(struct document *doc, enum view view)
             text_byte(doc->text, ',');
         first = false;
         json_write_key(doc->text, field->name);
-        schema_example_write(doc->text, field->column->type, field->column->typmod, field->column, &doc->set->encoding);
+        schema_example_write(doc->text, field->column->type, field->column->typmod, field->column,
+                             &doc->set->encoding);
         if (view == VIEW_UPDATE)
             break; /* one changed field tells what a merge patch is */
     }
@@ -131,8 +134,10 @@ static void parameter_reference(struct text *text, const char *name, bool *first
 /* Operators that make sense for a type, as the description of its filter. */
 static void filter_doc(struct text *text, const struct pg_type *type)
 {
-    static const char compare[] = "eq neq gt gte lt lte in is isdistinct", words[] = " like ilike match imatch fts plfts phfts wfts",
-                      sets[] = "eq neq cs cd ov is", ranges[] = "eq neq cs cd ov sl sr nxr nxl adj is", json[] = "eq neq cs cd is";
+    static const char compare[] = "eq neq gt gte lt lte in is isdistinct",
+                      words[] = " like ilike match imatch fts plfts phfts wfts",
+                      sets[] = "eq neq cs cd ov is", ranges[] = "eq neq cs cd ov sl sr nxr nxl adj is",
+                      json[] = "eq neq cs cd is";
     text_lit(text, "operator.value; operators: ");
     switch (type->kind) {
     case PG_TYPE_ARRAY:
@@ -158,8 +163,9 @@ static void filter_doc(struct text *text, const struct pg_type *type)
 
 static bool reserved(struct bytes name)
 {
-    static const char *const names[] = { "select", "order", "limit", "offset", "page", "after", "before", "count",
-                                         "include_deleted", "and", "or", "not.and", "not.or" };
+    static const char *const names[] = { "select", "order",   "limit", "offset",          "page",
+                                         "after",  "before",  "count", "include_deleted", "and",
+                                         "or",     "not.and", "not.or" };
     for (size_t i = 0; i < array_count(names); i++)
         if (bytes_is(name, names[i]))
             return true;
@@ -190,10 +196,12 @@ static void key_name(struct document *doc, int i)
     const size_t before = doc->text->size;
     for (size_t c = 0; c < name.size; c++) {
         const char at = name.data[c];
-        const bool plain = (at >= 'a' && at <= 'z') || (at >= 'A' && at <= 'Z') || (at >= '0' && at <= '9') || at == '_';
+        const bool plain =
+            (at >= 'a' && at <= 'z') || (at >= 'A' && at <= 'Z') || (at >= '0' && at <= '9') || at == '_';
         text_byte(doc->text, plain ? at : '_');
     }
-    if (doc->text->data && !bytes_equal((struct bytes){ doc->text->data + before, doc->text->size - before }, name))
+    if (doc->text->data &&
+        !bytes_equal((struct bytes){ doc->text->data + before, doc->text->size - before }, name))
         text_printf(doc->text, "_%d", i);
 }
 
@@ -205,7 +213,8 @@ static void path_parameters(struct document *doc)
         text_add_z(doc->text, i ? ",{\"name\":\"" : "{\"name\":\"");
         key_name(doc, i);
         text_lit(doc->text, "\",\"in\":\"path\",\"required\":true,\"schema\":");
-        schema_type_write(doc->text, key->column->type, key->column->typmod, false, NULL, &doc->set->encoding);
+        schema_type_write(doc->text, key->column->type, key->column->typmod, false, NULL,
+                          &doc->set->encoding);
         text_byte(doc->text, '}');
     }
     text_lit(doc->text, "],");
@@ -225,7 +234,8 @@ static void responses(struct document *doc, const char *const *names)
 {
     for (; *names; names++) {
         const bool range = strchr(*names, '_') != NULL;
-        text_printf(doc->text, ",\"%.3s\":{\"$ref\":\"#/components/responses/%s\"}", *names, range ? *names + 4 : *names);
+        text_printf(doc->text, ",\"%.3s\":{\"$ref\":\"#/components/responses/%s\"}", *names,
+                    range ? *names + 4 : *names);
     }
     text_lit(doc->text, "}}");
 }
@@ -252,7 +262,8 @@ static void one_content(struct document *doc)
 static void operation_list(struct document *doc)
 {
     static const char *const also[] = { "400_Invalid", "503_Unavailable", "504_Timeout", NULL };
-    static const char *const shared[] = { "select", "order", "limit", "after", "before", "offset", "page", "count", "and", "or" };
+    static const char *const shared[] = { "select", "order", "limit", "after", "before",
+                                          "offset", "page",  "count", "and",   "or" };
     operation_begin(doc, "get", "list", "Lists rows, page by page");
     text_lit(doc->text, "\"parameters\":[");
     bool first = true;
@@ -261,18 +272,21 @@ static void operation_list(struct document *doc)
     filter_parameters(doc, &first);
     text_lit(doc->text, "],\"responses\":{\"200\":{\"description\":\"A page of rows.\"");
     headers(doc, false, true);
-    text_lit(doc->text, ",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\",\"required\":[\"data\",\"page\"],"
+    text_lit(doc->text, ",\"content\":{\"application/"
+                        "json\":{\"schema\":{\"type\":\"object\",\"required\":[\"data\",\"page\"],"
                         "\"properties\":{\"data\":{\"type\":\"array\",\"items\":");
     reference(doc, "");
     text_lit(doc->text, "},\"page\":{\"$ref\":\"#/components/schemas/Page\"}}},\"example\":{\"data\":[");
     example_object(doc, VIEW_READ);
-    text_printf(doc->text, "],\"page\":{\"next\":null,\"prev\":null,\"limit\":%lld}}}}}", (long long)doc->resource->page_size);
+    text_printf(doc->text, "],\"page\":{\"next\":null,\"prev\":null,\"limit\":%lld}}}}}",
+                (long long)doc->resource->page_size);
     responses(doc, also);
 }
 
 static void operation_get(struct document *doc)
 {
-    static const char *const also[] = { "400_Invalid", "404_NotFound", "503_Unavailable", "504_Timeout", NULL };
+    static const char *const also[] = { "400_Invalid", "404_NotFound", "503_Unavailable", "504_Timeout",
+                                        NULL };
     operation_begin(doc, "get", "get", "Reads one row");
     text_lit(doc->text, "\"parameters\":[{\"$ref\":\"#/components/parameters/select\"}],"
                         "\"responses\":{\"200\":{\"description\":\"The row.\"");
@@ -297,11 +311,12 @@ static void write_parameters(struct document *doc, bool condition)
 
 static void operation_create(struct document *doc)
 {
-    static const char *const also[] = { "400_Invalid", "409_Conflict", "413_TooLarge", "415_MediaType", "422_Validation",
-                                        "503_Unavailable", "504_Timeout", NULL };
+    static const char *const also[] = { "400_Invalid",    "409_Conflict",    "413_TooLarge", "415_MediaType",
+                                        "422_Validation", "503_Unavailable", "504_Timeout",  NULL };
     operation_begin(doc, "post", "create", "Creates one row, or many with an array");
     write_parameters(doc, false);
-    text_lit(doc->text, "\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":{\"oneOf\":[");
+    text_lit(doc->text,
+             "\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":{\"oneOf\":[");
     reference(doc, ".create");
     text_lit(doc->text, ",{\"type\":\"array\",\"items\":");
     reference(doc, ".create");
@@ -318,12 +333,15 @@ static void operation_create(struct document *doc)
 static void operation_change(struct document *doc, const char *method, const char *verb, const char *summary,
                              const char *suffix, enum view view)
 {
-    static const char *const also[] = { "400_Invalid", "404_NotFound", "409_Conflict", "412_Precondition", "413_TooLarge",
-                                        "415_MediaType", "422_Validation", "503_Unavailable", "504_Timeout", NULL };
+    static const char *const also[] = {
+        "400_Invalid",   "404_NotFound",   "409_Conflict",    "412_Precondition", "413_TooLarge",
+        "415_MediaType", "422_Validation", "503_Unavailable", "504_Timeout",      NULL
+    };
     operation_begin(doc, method, verb, summary);
     write_parameters(doc, true);
     text_lit(doc->text, "\"requestBody\":{\"required\":true,\"content\":{");
-    text_printf(doc->text, "\"%s\":{\"schema\":", view == VIEW_UPDATE ? "application/merge-patch+json" : "application/json");
+    text_printf(doc->text, "\"%s\":{\"schema\":",
+                view == VIEW_UPDATE ? "application/merge-patch+json" : "application/json");
     reference(doc, suffix);
     text_lit(doc->text, ",\"example\":");
     example_object(doc, view);
@@ -336,8 +354,10 @@ static void operation_change(struct document *doc, const char *method, const cha
 
 static void operation_delete(struct document *doc)
 {
-    static const char *const also[] = { "400_Invalid", "404_NotFound", "409_Conflict", "412_Precondition",
-                                        "503_Unavailable", "504_Timeout", NULL };
+    static const char *const also[] = {
+        "400_Invalid", "404_NotFound", "409_Conflict", "412_Precondition", "503_Unavailable", "504_Timeout",
+        NULL
+    };
     operation_begin(doc, "delete", "delete", "Deletes one row");
     write_parameters(doc, true);
     text_lit(doc->text, "\"responses\":{\"204\":{\"description\":\"Deleted.\"}");
@@ -389,11 +409,13 @@ static void item_path(struct document *doc)
         text_byte(doc->text, ',');
     }
     if (ops & 1u << OP_UPDATE) {
-        operation_change(doc, "patch", "update", "Changes fields of one row (JSON Merge Patch)", ".update", VIEW_UPDATE);
+        operation_change(doc, "patch", "update", "Changes fields of one row (JSON Merge Patch)", ".update",
+                         VIEW_UPDATE);
         text_byte(doc->text, ',');
     }
     if (ops & put) {
-        operation_change(doc, "put", "replace", ops & 1u << OP_UPSERT ? "Replaces one row, or creates it" : "Replaces one row",
+        operation_change(doc, "put", "replace",
+                         ops & 1u << OP_UPSERT ? "Replaces one row, or creates it" : "Replaces one row",
                          ".create", VIEW_CREATE);
         text_byte(doc->text, ',');
     }
@@ -407,39 +429,62 @@ static void item_path(struct document *doc)
 
 static const char components_head[] =
     "\"components\":{\"headers\":{"
-    "\"X-Request-Id\":{\"description\":\"The request's correlation id: the client's own, or one made here.\",\"schema\":{\"type\":\"string\"}},"
-    "\"ETag\":{\"description\":\"Version of this representation; send it back as If-Match.\",\"schema\":{\"type\":\"string\"}},"
+    "\"X-Request-Id\":{\"description\":\"The request's correlation id: the client's own, or one made "
+    "here.\",\"schema\":{\"type\":\"string\"}},"
+    "\"ETag\":{\"description\":\"Version of this representation; send it back as "
+    "If-Match.\",\"schema\":{\"type\":\"string\"}},"
     "\"Link\":{\"description\":\"rel=next and rel=prev (RFC 8288).\",\"schema\":{\"type\":\"string\"}},"
     "\"Location\":{\"description\":\"Path of the new row.\",\"schema\":{\"type\":\"string\"}},"
-    "\"Retry-After\":{\"description\":\"Seconds to wait before the same request may succeed.\",\"schema\":{\"type\":\"integer\"}}},"
+    "\"Retry-After\":{\"description\":\"Seconds to wait before the same request may "
+    "succeed.\",\"schema\":{\"type\":\"integer\"}}},"
     "\"parameters\":{"
-    "\"select\":{\"name\":\"select\",\"in\":\"query\",\"description\":\"Fields and embedded resources: id,total,customer(name),lines(sku,qty)\",\"schema\":{\"type\":\"string\"}},"
-    "\"order\":{\"name\":\"order\",\"in\":\"query\",\"description\":\"Keys: created_at.desc.nullslast,id\",\"schema\":{\"type\":\"string\"}},"
-    "\"limit\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Rows on a page.\",\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
-    "\"after\":{\"name\":\"after\",\"in\":\"query\",\"description\":\"page.next of another page: the page behind it.\",\"schema\":{\"type\":\"string\"}},"
-    "\"before\":{\"name\":\"before\",\"in\":\"query\",\"description\":\"page.prev of another page: the page before it.\",\"schema\":{\"type\":\"string\"}},"
-    "\"offset\":{\"name\":\"offset\",\"in\":\"query\",\"description\":\"Rows to skip, to a configured depth; cursors reach further and cost less.\",\"schema\":{\"type\":\"integer\",\"minimum\":0}},"
-    "\"page\":{\"name\":\"page\",\"in\":\"query\",\"description\":\"Page number from 1, to a configured depth.\",\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
-    "\"count\":{\"name\":\"count\",\"in\":\"query\",\"description\":\"Whether page.count tells how many rows there are.\",\"schema\":{\"type\":\"string\",\"enum\":[\"none\",\"estimated\",\"capped\",\"exact\"]}},"
-    "\"and\":{\"name\":\"and\",\"in\":\"query\",\"description\":\"Group of filters: (total.gt.10,status.eq.paid)\",\"schema\":{\"type\":\"string\"}},"
-    "\"or\":{\"name\":\"or\",\"in\":\"query\",\"description\":\"Alternatives: (total.gt.10,status.eq.paid)\",\"schema\":{\"type\":\"string\"}},"
-    "\"Prefer\":{\"name\":\"Prefer\",\"in\":\"header\",\"description\":\"return=minimal or return=representation; resolution=merge-duplicates or ignore-duplicates on POST where upsert is allowed (RFC 7240).\",\"schema\":{\"type\":\"string\"}},"
-    "\"If-Match\":{\"name\":\"If-Match\",\"in\":\"header\",\"description\":\"The ETag of the row as it was read; 412 when it has changed since.\",\"schema\":{\"type\":\"string\"}}},"
-    "\"schemas\":{\"Error\":{\"type\":\"object\",\"required\":[\"error_code\",\"message\",\"details\",\"correlation_id\",\"timestamp\"],\"properties\":{"
-    "\"error_code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"},\"details\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+    "\"select\":{\"name\":\"select\",\"in\":\"query\",\"description\":\"Fields and embedded resources: "
+    "id,total,customer(name),lines(sku,qty)\",\"schema\":{\"type\":\"string\"}},"
+    "\"order\":{\"name\":\"order\",\"in\":\"query\",\"description\":\"Keys: "
+    "created_at.desc.nullslast,id\",\"schema\":{\"type\":\"string\"}},"
+    "\"limit\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Rows on a "
+    "page.\",\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
+    "\"after\":{\"name\":\"after\",\"in\":\"query\",\"description\":\"page.next of another page: the page "
+    "behind it.\",\"schema\":{\"type\":\"string\"}},"
+    "\"before\":{\"name\":\"before\",\"in\":\"query\",\"description\":\"page.prev of another page: the page "
+    "before it.\",\"schema\":{\"type\":\"string\"}},"
+    "\"offset\":{\"name\":\"offset\",\"in\":\"query\",\"description\":\"Rows to skip, to a configured depth; "
+    "cursors reach further and cost less.\",\"schema\":{\"type\":\"integer\",\"minimum\":0}},"
+    "\"page\":{\"name\":\"page\",\"in\":\"query\",\"description\":\"Page number from 1, to a configured "
+    "depth.\",\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
+    "\"count\":{\"name\":\"count\",\"in\":\"query\",\"description\":\"Whether page.count tells how many rows "
+    "there are.\",\"schema\":{\"type\":\"string\",\"enum\":[\"none\",\"estimated\",\"capped\",\"exact\"]}},"
+    "\"and\":{\"name\":\"and\",\"in\":\"query\",\"description\":\"Group of filters: "
+    "(total.gt.10,status.eq.paid)\",\"schema\":{\"type\":\"string\"}},"
+    "\"or\":{\"name\":\"or\",\"in\":\"query\",\"description\":\"Alternatives: "
+    "(total.gt.10,status.eq.paid)\",\"schema\":{\"type\":\"string\"}},"
+    "\"Prefer\":{\"name\":\"Prefer\",\"in\":\"header\",\"description\":\"return=minimal or "
+    "return=representation; resolution=merge-duplicates or ignore-duplicates on POST where upsert is allowed "
+    "(RFC 7240).\",\"schema\":{\"type\":\"string\"}},"
+    "\"If-Match\":{\"name\":\"If-Match\",\"in\":\"header\",\"description\":\"The ETag of the row as it was "
+    "read; 412 when it has changed since.\",\"schema\":{\"type\":\"string\"}}},"
+    "\"schemas\":{\"Error\":{\"type\":\"object\",\"required\":[\"error_code\",\"message\",\"details\","
+    "\"correlation_id\",\"timestamp\"],\"properties\":{"
+    "\"error_code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"},\"details\":{\"type\":\"array\","
+    "\"items\":{\"type\":\"object\",\"properties\":{"
     "\"pointer\":{\"type\":\"string\"},\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}}}},"
     "\"correlation_id\":{\"type\":\"string\"},\"timestamp\":{\"type\":\"string\",\"format\":\"date-time\"}}},"
-    "\"Problem\":{\"type\":\"object\",\"description\":\"RFC 9457, for Accept: application/problem+json.\",\"properties\":{\"type\":{\"type\":\"string\"},"
-    "\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},\"error_code\":{\"type\":\"string\"}}},"
-    "\"Page\":{\"type\":\"object\",\"required\":[\"next\",\"prev\",\"limit\"],\"properties\":{\"next\":{\"type\":[\"string\",\"null\"]},"
-    "\"prev\":{\"type\":[\"string\",\"null\"]},\"limit\":{\"type\":\"integer\"},\"count\":{\"type\":\"integer\"},"
+    "\"Problem\":{\"type\":\"object\",\"description\":\"RFC 9457, for Accept: "
+    "application/problem+json.\",\"properties\":{\"type\":{\"type\":\"string\"},"
+    "\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
+    "\"error_code\":{\"type\":\"string\"}}},"
+    "\"Page\":{\"type\":\"object\",\"required\":[\"next\",\"prev\",\"limit\"],\"properties\":{\"next\":{"
+    "\"type\":[\"string\",\"null\"]},"
+    "\"prev\":{\"type\":[\"string\",\"null\"]},\"limit\":{\"type\":\"integer\"},\"count\":{\"type\":"
+    "\"integer\"},"
     "\"count_capped\":{\"type\":\"boolean\"},\"count_estimated\":{\"type\":\"boolean\"}}}";
 
 static const struct {
     const char *name, *description, *example_code;
     bool retry_after;
 } shared_responses[] = {
-    { "Invalid", "The request cannot be understood: a field, operator or cursor that does not exist.", "query.invalid", false },
+    { "Invalid", "The request cannot be understood: a field, operator or cursor that does not exist.",
+      "query.invalid", false },
     { "NotFound", "There is no such row.", "not_found", false },
     { "Conflict", "The write collides with what is there.", "conflict.unique", false },
     { "Precondition", "The row has changed since it was read.", "precondition.failed", false },
@@ -454,23 +499,33 @@ static void shared_responses_write(struct text *text)
 {
     text_lit(text, "\"responses\":{");
     for (size_t i = 0; i < array_count(shared_responses); i++) {
-        text_printf(text, "%s\"%s\":{\"description\":\"%s\"%s,\"content\":{\"application/json\":{\"schema\":{\"$ref\":"
-                          "\"#/components/schemas/Error\"},\"example\":{\"error_code\":\"%s\",\"message\":\"…\",\"details\":[],"
-                          "\"correlation_id\":\"5f0c2a9be1d34c7f8a6e0b1d2c3f4a5b\",\"timestamp\":\"2024-01-31T12:30:00.000Z\"}},"
-                          "\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}",
-                    i ? "," : "", shared_responses[i].name, shared_responses[i].description,
-                    shared_responses[i].retry_after
-                        ? ",\"headers\":{\"Retry-After\":{\"$ref\":\"#/components/headers/Retry-After\"}}"
-                        : "",
-                    shared_responses[i].example_code);
+        text_printf(
+            text,
+            "%s\"%s\":{\"description\":\"%s\"%s,\"content\":{\"application/json\":{\"schema\":{\"$ref\":"
+            "\"#/components/schemas/"
+            "Error\"},\"example\":{\"error_code\":\"%s\",\"message\":\"…\",\"details\":[],"
+            "\"correlation_id\":\"5f0c2a9be1d34c7f8a6e0b1d2c3f4a5b\",\"timestamp\":\"2024-01-31T12:30:00."
+            "000Z\"}},"
+            "\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}",
+            i ? "," : "", shared_responses[i].name, shared_responses[i].description,
+            shared_responses[i].retry_after
+                ? ",\"headers\":{\"Retry-After\":{\"$ref\":\"#/components/headers/Retry-After\"}}"
+                : "",
+            shared_responses[i].example_code);
     }
     text_byte(text, '}');
 }
 
 static const char system_paths[] =
-    "\"/livez\":{\"get\":{\"operationId\":\"livez\",\"summary\":\"Is the process alive?\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"It is.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
-    "\"/readyz\":{\"get\":{\"operationId\":\"readyz\",\"summary\":\"May requests be sent here?\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"Ready.\"},\"503\":{\"description\":\"Not now.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
-    "\"/errors\":{\"get\":{\"operationId\":\"errors\",\"summary\":\"The catalogue of error codes\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"All codes.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}}";
+    "\"/livez\":{\"get\":{\"operationId\":\"livez\",\"summary\":\"Is the process "
+    "alive?\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"It "
+    "is.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
+    "\"/readyz\":{\"get\":{\"operationId\":\"readyz\",\"summary\":\"May requests be sent "
+    "here?\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"Ready.\"},\"503\":{"
+    "\"description\":\"Not now.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
+    "\"/errors\":{\"get\":{\"operationId\":\"errors\",\"summary\":\"The catalogue of error "
+    "codes\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"All "
+    "codes.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}}";
 
 static void tags_write(struct document *doc)
 {
@@ -491,8 +546,8 @@ static void tags_write(struct document *doc)
     text_lit(text, "],");
 }
 
-void document_write(struct text *text, const struct resource_set *set, const struct kit *kit, const char *title,
-                    const char *version)
+void document_write(struct text *text, const struct resource_set *set, const struct kit *kit,
+                    const char *title, const char *version)
 {
     (void)kit;
     struct document doc = { .text = text, .set = set };
@@ -501,7 +556,8 @@ void document_write(struct text *text, const struct resource_set *set, const str
     text_lit(text, ",\"version\":");
     json_write_string(text, bytes_of(version));
     text_lit(text, ",\"license\":{\"name\":\"Proprietary\",\"identifier\":\"LicenseRef-Proprietary\"},"
-                   "\"description\":\"Filters, select and order speak the grammar that PostgREST made common; lists are paged with "
+                   "\"description\":\"Filters, select and order speak the grammar that PostgREST made "
+                   "common; lists are paged with "
                    "opaque cursors; every failure has the same shape, its codes are listed at /errors.\"},"
                    "\"servers\":[{\"url\":\"/\"}],\"security\":[],");
     tags_write(&doc);

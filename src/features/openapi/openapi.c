@@ -1,4 +1,5 @@
-/* openapi.c - the door: /openapi.json, /errors and /docs. The document is written once a snapshot, not once a request. */
+/* openapi.c - the door: /openapi.json, /errors and /docs. The document is written once a snapshot, not once a
+ * request. */
 #include <stdlib.h>
 
 #include "features/openapi/docs.h"
@@ -52,7 +53,8 @@ static bool openapi_routes(void *room, struct router *router, struct resource_se
     text_init_heap(&pages->document, 1 << 30);
     text_init_heap(&pages->catalogue, 1 << 24);
     static const struct resource_set none;
-    document_write(&pages->document, set ? set : &none, openapi->kit, openapi->conf->title, openapi->conf->version);
+    document_write(&pages->document, set ? set : &none, openapi->kit, openapi->conf->title,
+                   openapi->conf->version);
     catalogue_write(&pages->catalogue, openapi->kit);
     router_on_free(router, pages_free, pages);
     const struct route routes[] = {
@@ -62,7 +64,8 @@ static bool openapi_routes(void *room, struct router *router, struct resource_se
     for (size_t i = 0; i < array_count(routes); i++)
         if (!router_add(router, &routes[i]))
             return false;
-    return docs_routes(router) && (text_ok(&pages->document) ? true : fail(&PROBLEM_TOO_LARGE, "the OpenAPI document is too large"));
+    return docs_routes(router) &&
+           (text_ok(&pages->document) ? true : fail(&PROBLEM_TOO_LARGE, "the OpenAPI document is too large"));
 }
 
 static bool openapi_open(const void *conf, const struct kit *kit, void **ret_room)
@@ -78,12 +81,14 @@ static bool openapi_open(const void *conf, const struct kit *kit, void **ret_roo
 extern const struct module openapi_module;
 const struct module openapi_module = {
     .name = "openapi",
-    .summary = "OpenAPI 3.1 of exactly what is exposed, the error catalogue, and a page to read and try them.",
+    .summary =
+        "OpenAPI 3.1 of exactly what is exposed, the error catalogue, and a page to read and try them.",
     .conf_bytes = sizeof(struct conf),
-    .knobs = (const struct knob[]){
-        KNOB(conf, title, .kind = KNOB_TEXT, .preset_text = "API", .doc = "Title of the API in its document."),
-        KNOB(conf, version, .kind = KNOB_TEXT, .preset_text = "1.0.0", .doc = "Version of the API in its document."),
-        { 0 } },
+    .knobs = (const struct knob[]){ KNOB(conf, title, .kind = KNOB_TEXT, .preset_text = "API",
+                                         .doc = "Title of the API in its document."),
+                                    KNOB(conf, version, .kind = KNOB_TEXT, .preset_text = "1.0.0",
+                                         .doc = "Version of the API in its document."),
+                                    { 0 } },
     .open = openapi_open,
     .close = free,
     .routes = openapi_routes,

@@ -61,19 +61,20 @@ static void integer_range(struct text *text, const struct pg_type *type)
 static void one(struct text *text, const struct pg_type *type, int32_t typmod, bool nullable,
                 const struct pg_encoding *encoding, int depth);
 
-static void range_body(struct text *text, const struct pg_type *type, bool nullable, const struct pg_encoding *encoding,
-                       int depth)
+static void range_body(struct text *text, const struct pg_type *type, bool nullable,
+                       const struct pg_encoding *encoding, int depth)
 {
     type_name(text, "object", nullable);
     text_lit(text, ",\"properties\":{\"lower\":{");
     one(text, type->element, -1, true, encoding, depth + 1);
     text_lit(text, "},\"upper\":{");
     one(text, type->element, -1, true, encoding, depth + 1);
-    text_lit(text, "},\"bounds\":{\"type\":\"string\",\"enum\":[\"[)\",\"(]\",\"[]\",\"()\"]},\"empty\":{\"type\":\"boolean\"}}");
+    text_lit(text, "},\"bounds\":{\"type\":\"string\",\"enum\":[\"[)\",\"(]\",\"[]\",\"()\"]},\"empty\":{"
+                   "\"type\":\"boolean\"}}");
 }
 
-static void composite_body(struct text *text, const struct pg_type *type, bool nullable, const struct pg_encoding *encoding,
-                           int depth)
+static void composite_body(struct text *text, const struct pg_type *type, bool nullable,
+                           const struct pg_encoding *encoding, int depth)
 {
     type_name(text, "object", nullable);
     text_lit(text, ",\"properties\":{");
@@ -118,7 +119,33 @@ static void numeric_body(struct text *text, int32_t typmod, bool nullable)
     if (typmod < 4)
         return;
     const int precision = ((typmod - 4) >> 16) & 0xffff, scale = (typmod - 4) & 0x7ff;
-    text_printf(text, ",\"description\":\"exact: at most %d digits, %d of them behind the point\"", precision, scale);
+    text_printf(text, ",\"description\":\"exact: at most %d digits, %d of them behind the point\"", precision,
+                scale);
+}
+
+/* The kinds that are one word and maybe one more key. */
+static const struct {
+    const char *name, *more;
+} scalars[] = {
+    [PG_TYPE_BOOL] = { "boolean", "" },
+    [PG_TYPE_FLOAT] = { "number", ",\"format\":\"double\"" },
+    [PG_TYPE_TIMESTAMP] = { "string", ",\"description\":\"ISO 8601 without a zone\"" },
+    [PG_TYPE_TIMESTAMPTZ] = { "string", ",\"format\":\"date-time\"" },
+    [PG_TYPE_DATE] = { "string", ",\"format\":\"date\"" },
+    [PG_TYPE_INTERVAL] = { "string", ",\"format\":\"duration\"" },
+    [PG_TYPE_BYTEA] = { "string", ",\"contentEncoding\":\"base64\"" },
+};
+
+static void items(struct text *text, const struct pg_type *type, int32_t typmod, bool nullable,
+                  const struct pg_encoding *encoding, int depth)
+{
+    type_name(text, "array", nullable);
+    text_lit(text, ",\"items\":{");
+    if (type->kind == PG_TYPE_MULTIRANGE)
+        range_body(text, type, false, encoding, depth + 1);
+    else
+        one(text, type->element, typmod, true, encoding, depth + 1);
+    text_byte(text, '}');
 }
 
 static void one(struct text *text, const struct pg_type *type, int32_t typmod, bool nullable,
@@ -127,54 +154,26 @@ static void one(struct text *text, const struct pg_type *type, int32_t typmod, b
     if (depth > DEPTH_MAX)
         return; /* {}: any value */
     switch (type->kind) {
-    case PG_TYPE_BOOL:
-        type_name(text, "boolean", nullable);
+    case PG_TYPE_VOID:
+        text_lit(text, "\"type\":\"null\"");
         break;
+    case PG_TYPE_JSON:
+        break; /* any value */
     case PG_TYPE_INTEGER:
         type_name(text, "integer", nullable);
         integer_range(text, type);
         break;
     case PG_TYPE_BIGINT:
         type_name(text, encoding->bigint_as_string ? "string" : "integer", nullable);
-        text_add_z(text, encoding->bigint_as_string ? ",\"pattern\":\"^-?[0-9]+$\"" : ",\"format\":\"int64\"");
+        text_add_z(text,
+                   encoding->bigint_as_string ? ",\"pattern\":\"^-?[0-9]+$\"" : ",\"format\":\"int64\"");
         break;
     case PG_TYPE_NUMERIC:
         numeric_body(text, typmod, nullable);
         break;
-    case PG_TYPE_FLOAT:
-        type_name(text, "number", nullable);
-        text_add_z(text, bytes_is(type->name, "float4") ? ",\"format\":\"float\"" : ",\"format\":\"double\"");
-        break;
-    case PG_TYPE_VOID:
-        text_lit(text, "\"type\":\"null\"");
-        break;
-    case PG_TYPE_JSON:
-        break; /* any value */
-    case PG_TYPE_TIMESTAMPTZ:
-        type_name(text, "string", nullable);
-        text_lit(text, ",\"format\":\"date-time\"");
-        break;
-    case PG_TYPE_TIMESTAMP:
-        type_name(text, "string", nullable);
-        text_lit(text, ",\"description\":\"ISO 8601 without a zone\"");
-        break;
-    case PG_TYPE_DATE:
-        type_name(text, "string", nullable);
-        text_lit(text, ",\"format\":\"date\"");
-        break;
-    case PG_TYPE_INTERVAL:
-        type_name(text, "string", nullable);
-        text_lit(text, ",\"format\":\"duration\"");
-        break;
-    case PG_TYPE_BYTEA:
-        type_name(text, "string", nullable);
-        text_lit(text, ",\"contentEncoding\":\"base64\"");
-        break;
     case PG_TYPE_ARRAY:
-        type_name(text, "array", nullable);
-        text_lit(text, ",\"items\":{");
-        one(text, type->element, typmod, true, encoding, depth + 1);
-        text_byte(text, '}');
+    case PG_TYPE_MULTIRANGE:
+        items(text, type, typmod, nullable, encoding, depth);
         break;
     case PG_TYPE_COMPOSITE:
         composite_body(text, type, nullable, encoding, depth);
@@ -185,34 +184,36 @@ static void one(struct text *text, const struct pg_type *type, int32_t typmod, b
     case PG_TYPE_RANGE:
         range_body(text, type, nullable, encoding, depth);
         break;
-    case PG_TYPE_MULTIRANGE:
-        type_name(text, "array", nullable);
-        text_lit(text, ",\"items\":{");
-        range_body(text, type, false, encoding, depth + 1);
-        text_byte(text, '}');
-        break;
     case PG_TYPE_STRING:
         string_body(text, type, typmod, nullable);
         break;
+    default:
+        type_name(text, scalars[type->kind].name, nullable);
+        text_add_z(text, scalars[type->kind].more);
     }
 }
 
 /* A rule of the closed list in JSON Schema's words, where it has them. */
 static void check_write(struct text *text, const struct check_rule *rule)
 {
-    static const char *const compare[] = { [CHECK_LT] = "exclusiveMaximum", [CHECK_LE] = "maximum",
-                                           [CHECK_GT] = "exclusiveMinimum", [CHECK_GE] = "minimum" };
+    static const char *const compare[] = { [CHECK_LT] = "exclusiveMaximum",
+                                           [CHECK_LE] = "maximum",
+                                           [CHECK_GT] = "exclusiveMinimum",
+                                           [CHECK_GE] = "minimum" };
     int64_t length;
     if (rule->kind == CHECK_COMPARE && rule->op <= CHECK_GE && rule->constant.size &&
-        (rule->constant.data[rule->constant.size - 1] >= '0' && rule->constant.data[rule->constant.size - 1] <= '9') &&
+        (rule->constant.data[rule->constant.size - 1] >= '0' &&
+         rule->constant.data[rule->constant.size - 1] <= '9') &&
         bytes_find(rule->constant, ':') < 0 && bytes_find(bytes_from(rule->constant, 1), '-') < 0) {
         text_printf(text, ",\"%s\":%.*s", compare[rule->op], BYTES_ARG(rule->constant));
         return;
     }
     const bool text_length = rule->kind == CHECK_LENGTH;
-    if ((!text_length && rule->kind != CHECK_ARRAY_LENGTH) || !bytes_to_int64(rule->constant, &length) || length < 0)
+    if ((!text_length && rule->kind != CHECK_ARRAY_LENGTH) || !bytes_to_int64(rule->constant, &length) ||
+        length < 0)
         return;
-    const char *least = text_length ? "minLength" : "minItems", *most = text_length ? "maxLength" : "maxItems";
+    const char *least = text_length ? "minLength" : "minItems",
+               *most = text_length ? "maxLength" : "maxItems";
     if (rule->op == CHECK_GE || rule->op == CHECK_GT)
         text_printf(text, ",\"%s\":%lld", least, (long long)(length + (rule->op == CHECK_GT)));
     else if (rule->op == CHECK_LE || (rule->op == CHECK_LT && length > 0))
@@ -235,9 +236,11 @@ void schema_type_write(struct text *text, const struct pg_type *type, int32_t ty
     const bool own_max = has_length(type) && typmod > 4;
     bool bound[4] = { false };
     for (const struct check_rule *rule = column ? column->checks : NULL; rule; rule = rule->next) {
-        const bool compare = rule->kind == CHECK_COMPARE, upper = rule->op == CHECK_LT || rule->op == CHECK_LE;
+        const bool compare = rule->kind == CHECK_COMPARE,
+                   upper = rule->op == CHECK_LT || rule->op == CHECK_LE;
         bool *seen = &bound[upper ? 1 : 0]; /* one lower and one upper bound: a key must not come twice */
-        if ((compare && !number_kind(type, encoding)) || *seen || (rule->kind == CHECK_LENGTH && upper && own_max))
+        if ((compare && !number_kind(type, encoding)) || *seen ||
+            (rule->kind == CHECK_LENGTH && upper && own_max))
             continue;
         *seen = true;
         check_write(text, rule);
@@ -274,8 +277,8 @@ static void number_example(struct text *text, const struct column *column, const
     text_add_z(text, preset);
 }
 
-void schema_example_write(struct text *text, const struct pg_type *type, int32_t typmod, const struct column *column,
-                          const struct pg_encoding *encoding)
+void schema_example_write(struct text *text, const struct pg_type *type, int32_t typmod,
+                          const struct column *column, const struct pg_encoding *encoding)
 {
     switch (type->kind) {
     case PG_TYPE_BOOL:

@@ -6,13 +6,20 @@
 #include "http/route.h"
 #include "kit/module.h"
 
-const struct problem PROBLEM_PRECONDITION = {
-    "precondition.failed", 412, false, "The row has changed since it was read.",
-    "If-Match names another version than the row has now. Read the row again, decide anew, and send its new ETag.", "0.1"
-};
+const struct problem PROBLEM_PRECONDITION = { "precondition.failed",
+                                              412,
+                                              false,
+                                              "The row has changed since it was read.",
+                                              "If-Match names another version than the row has now. Read the "
+                                              "row again, decide anew, and send its new ETag.",
+                                              "0.1" };
 const struct problem PROBLEM_PRECONDITION_REQUIRED = {
-    "precondition.required", 428, false, "This row is changed under a condition only.",
-    "The resource declares its version as required: send If-Match with the ETag that a read returned.", "0.1"
+    "precondition.required",
+    428,
+    false,
+    "This row is changed under a condition only.",
+    "The resource declares its version as required: send If-Match with the ETag that a read returned.",
+    "0.1"
 };
 
 static const struct {
@@ -21,9 +28,9 @@ static const struct {
     bool keyed;
     handler_fn run;
 } handlers[] = {
-    { HTTP_GET, OP_LIST, false, rest_list },   { HTTP_GET, OP_GET, true, rest_get },
-    { HTTP_POST, OP_CREATE, false, rest_create }, { HTTP_PATCH, OP_UPDATE, true, rest_update },
-    { HTTP_PUT, OP_REPLACE, true, rest_replace }, { HTTP_PUT, OP_UPSERT, true, rest_replace },
+    { HTTP_GET, OP_LIST, false, rest_list },       { HTTP_GET, OP_GET, true, rest_get },
+    { HTTP_POST, OP_CREATE, false, rest_create },  { HTTP_PATCH, OP_UPDATE, true, rest_update },
+    { HTTP_PUT, OP_REPLACE, true, rest_replace },  { HTTP_PUT, OP_UPSERT, true, rest_replace },
     { HTTP_DELETE, OP_DELETE, true, rest_delete },
 };
 
@@ -41,16 +48,21 @@ static bool resource_routes(const struct rest *rest, struct router *router, cons
 {
     char pattern[1024];
     for (size_t i = 0; i < array_count(handlers); i++) {
-        const bool upsert_too = handlers[i].operation == OP_UPSERT && (resource->operations & (1u << OP_REPLACE));
+        const bool upsert_too =
+            handlers[i].operation == OP_UPSERT && (resource->operations & (1u << OP_REPLACE));
         if (!(resource->operations & (1u << handlers[i].operation)) || upsert_too)
             continue; /* PUT has one route: replace and upsert share it */
         int at = snprintf(pattern, sizeof pattern, "/v1/%.*s", BYTES_ARG(resource->name));
         for (int k = 0; handlers[i].keyed && k < resource->key_count && at < (int)sizeof pattern; k++)
-            at += snprintf(pattern + at, sizeof pattern - (size_t)at, "/{%.*s}", BYTES_ARG(resource->key[k]->name));
+            at += snprintf(pattern + at, sizeof pattern - (size_t)at, "/{%.*s}",
+                           BYTES_ARG(resource->key[k]->name));
         if (handlers[i].keyed && (resource->key_count == 0 || resource->key_count > REQ_PARAMS_MAX))
             continue;
         const struct route route = {
-            .method = handlers[i].method, .pattern = pattern, .data = resource, .room = (void *)rest,
+            .method = handlers[i].method,
+            .pattern = pattern,
+            .data = resource,
+            .room = (void *)rest,
             .run = resource->missing.size ? not_ready : handlers[i].run,
         };
         if (!router_add(router, &route))
@@ -82,14 +94,16 @@ const struct module rest_module = {
     .name = "rest",
     .summary = "Tables and views as resources: list, get, create, update, replace, upsert, delete.",
     .conf_bytes = sizeof(struct rest_conf),
-    .knobs = (const struct knob[]){
-        KNOB(rest_conf, stream_rows, .min = 100, .max = 10000, .preset = 1000, .unit = "rows",
-             .doc = "A list that asks for more rows is streamed through a cursor instead of built in memory."),
-        KNOB(rest_conf, chunk_rows, .min = 10, .max = 10000, .preset = 500, .unit = "rows",
-             .doc = "Rows fetched at a time while streaming."),
-        { 0 } },
+    .knobs = (const struct knob[]){ KNOB(rest_conf, stream_rows, .min = 100, .max = 10000, .preset = 1000,
+                                         .unit = "rows",
+                                         .doc = "A list that asks for more rows is streamed through a cursor "
+                                                "instead of built in memory."),
+                                    KNOB(rest_conf, chunk_rows, .min = 10, .max = 10000, .preset = 500,
+                                         .unit = "rows", .doc = "Rows fetched at a time while streaming."),
+                                    { 0 } },
     .open = rest_open,
     .close = free,
     .routes = rest_routes,
-    .problems = (const struct problem *const[]){ &PROBLEM_PRECONDITION, &PROBLEM_PRECONDITION_REQUIRED, NULL },
+    .problems =
+        (const struct problem *const[]){ &PROBLEM_PRECONDITION, &PROBLEM_PRECONDITION_REQUIRED, NULL },
 };

@@ -1,5 +1,6 @@
 #pragma once
-/* rest.h - what the files of the REST window share: a request's wishes, read from its URL and headers, in model's terms. */
+/* rest.h - what the files of the REST window share: a request's wishes, read from its URL and headers, in
+ * model's terms. */
 #include "http/req.h"
 #include "kit/here.h"
 #include "model/plan.h"
@@ -18,7 +19,8 @@ struct rest {
 /* The resource a route belongs to. */
 static inline const struct resource *rest_resource(const struct req *req);
 
-/* Who asks, as settings of the transaction. Errors: PROBLEM_QUERY when a declared tenant header is missing. */
+/* Who asks, as settings of the transaction. Errors: PROBLEM_QUERY when a declared tenant header is missing.
+ */
 bool rest_context(struct req *req, const struct resource *resource, struct plan_context *ret_context);
 /* select=… of the URL; NULL when there is none. Errors: PROBLEM_QUERY. */
 bool rest_select(struct req *req, const struct select_node **ret_select);
@@ -29,8 +31,8 @@ bool rest_only_select(struct req *req);
 /* The Prefer header. */
 struct preferences rest_preferences(struct req *req);
 
-/* Runs the plan as one batch of the given kind; its counting statement is the second step. Refusals of the database are
- * explained in the resource's own names. row_pointer: "" for one object. */
+/* Runs the plan as one batch of the given kind; its counting statement is the second step. Refusals of the
+ * database are explained in the resource's own names. row_pointer: "" for one object. */
 WAITS bool rest_run(struct req *req, struct plan *plan, const struct plan_context *context, enum pg_kind kind,
                     struct pg_batch *batch, struct pg_step *steps);
 

@@ -28,7 +28,8 @@ void rest_page_write(struct text *text, const struct rest_page *page)
     text_lit(text, "}}");
 }
 
-static void link_one(struct req *req, struct text *text, const char *name, struct bytes cursor, const char *relation)
+static void link_one(struct req *req, struct text *text, const char *name, struct bytes cursor,
+                     const char *relation)
 {
     if (!cursor.data)
         return;
@@ -39,8 +40,8 @@ static void link_one(struct req *req, struct text *text, const char *name, struc
     char separator = '?';
     for (size_t i = 0; i < req->uri.pairs_count; i++) {
         const struct uri_pair *pair = &req->uri.pairs[i];
-        if (bytes_is(pair->name, "after") || bytes_is(pair->name, "before") || bytes_is(pair->name, "offset") ||
-            bytes_is(pair->name, "page"))
+        if (bytes_is(pair->name, "after") || bytes_is(pair->name, "before") ||
+            bytes_is(pair->name, "offset") || bytes_is(pair->name, "page"))
             continue;
         uri_write_pair(text, separator, pair->name, pair->value);
         separator = '&';
@@ -62,7 +63,8 @@ void rest_page_link(struct req *req, const struct rest_page *page)
         answer_header(req, "Link", text_bytes(&text));
 }
 
-/* The version's own text where it is plain, so that If-Match can be turned back into it; other characters as _XX. */
+/* The version's own text where it is plain, so that If-Match can be turned back into it; other characters as
+ * _XX. */
 static void version_write(struct text *text, struct bytes version)
 {
     for (size_t i = 0; i < version.size; i++) {

@@ -1,12 +1,13 @@
-/* rest_query.c - a request's URL and headers to model's terms. Every message names the parameter it is about. */
+/* rest_query.c - a request's URL and headers to model's terms. Every message names the parameter it is about.
+ */
 #include "features/rest/rest.h"
 
 #include "wire/filter.h"
 #include "wire/order.h"
 #include "wire/select.h"
 
-static const char *const reserved_names[] = { "select", "order", "limit", "offset", "page", "after", "before", "count",
-                                              "include_deleted" };
+static const char *const reserved_names[] = { "select", "order",  "limit", "offset",         "page",
+                                              "after",  "before", "count", "include_deleted" };
 
 static bool is_reserved(struct bytes name, const void *context)
 {
@@ -34,7 +35,8 @@ static bool once(struct req *req, const char *name, struct bytes *ret_value)
     return true;
 }
 
-static bool number(struct req *req, const char *name, int64_t min, int64_t max, int64_t preset, int64_t *ret_value)
+static bool number(struct req *req, const char *name, int64_t min, int64_t max, int64_t preset,
+                   int64_t *ret_value)
 {
     struct bytes text;
     if (!once(req, name, &text))
@@ -43,8 +45,8 @@ static bool number(struct req *req, const char *name, int64_t min, int64_t max, 
     if (!text.data)
         return true;
     if (!bytes_to_int64(text, ret_value) || *ret_value < min || *ret_value > max)
-        return fail(&PROBLEM_QUERY, "%s: must be a whole number from %lld to %lld, not \"%.*s\"", name, (long long)min,
-                    (long long)max, (int)(text.size > 40 ? 40 : text.size), text.data);
+        return fail(&PROBLEM_QUERY, "%s: must be a whole number from %lld to %lld, not \"%.*s\"", name,
+                    (long long)min, (long long)max, (int)(text.size > 40 ? 40 : text.size), text.data);
     return true;
 }
 
@@ -84,7 +86,8 @@ static bool read_count(struct req *req, struct list_query *query)
                 (int)(text.size > 40 ? 40 : text.size), text.data);
 }
 
-/* page=3 is offset with a page's size: for small and admin lists; past the configured depth the cursor is the way. */
+/* page=3 is offset with a page's size: for small and admin lists; past the configured depth the cursor is the
+ * way. */
 static bool read_offset(struct req *req, const struct resource *resource, struct list_query *query)
 {
     int64_t page, offset;
@@ -113,8 +116,8 @@ bool rest_list_query(struct req *req, const struct resource *resource, struct li
     if (!filter_parse(&req->arena, &req->uri, is_reserved, NULL, &filter, &error))
         return refuse(&error);
     query.filter = filter;
-    if (!rest_select(req, &query.select) || !once(req, "order", &order) || !once(req, "after", &query.after) ||
-        !once(req, "before", &query.before))
+    if (!rest_select(req, &query.select) || !once(req, "order", &order) ||
+        !once(req, "after", &query.after) || !once(req, "before", &query.before))
         return false;
     if (order.data) {
         struct order_item *items;
@@ -138,7 +141,8 @@ bool rest_only_select(struct req *req)
     for (size_t i = 0; i < req->uri.pairs_count; i++) {
         const struct bytes name = req->uri.pairs[i].name;
         if (!bytes_is(name, "select"))
-            return fail(&PROBLEM_QUERY, "%.*s: only `select` may stand here", (int)(name.size > 60 ? 60 : name.size), name.data);
+            return fail(&PROBLEM_QUERY, "%.*s: only `select` may stand here",
+                        (int)(name.size > 60 ? 60 : name.size), name.data);
     }
     return true;
 }
@@ -167,10 +171,13 @@ bool rest_context(struct req *req, const struct resource *resource, struct plan_
             *at = (char)(*at + 32);
     const struct bytes value = req_header(req, name);
     if (!value.data || !value.size || value.size > 128)
-        return fail(&PROBLEM_QUERY, "the header %.*s is required (1 to 128 bytes)", BYTES_ARG(resource->tenant_header));
+        return fail(&PROBLEM_QUERY, "the header %.*s is required (1 to 128 bytes)",
+                    BYTES_ARG(resource->tenant_header));
     setting->name = arena_copy(&req->arena, resource->tenant_header_setting);
     setting->value = value;
-    *ret_context = (struct plan_context){ .settings = setting, .settings_count = 1,
-                                          .tenant = resource->tenant_field ? value : (struct bytes){ NULL, 0 } };
+    *ret_context =
+        (struct plan_context){ .settings = setting,
+                               .settings_count = 1,
+                               .tenant = resource->tenant_field ? value : (struct bytes){ NULL, 0 } };
     return setting->name != NULL;
 }

@@ -10,16 +10,22 @@ bool rest_run(struct req *req, struct plan *plan, const struct plan_context *con
               struct pg_batch *batch, struct pg_step *steps)
 {
     int count = 0;
-    steps[count++] = (struct pg_step){ pg_statement_of(kit_here.pool, plan->sql), plan->params, plan->params_count, NULL };
+    steps[count++] =
+        (struct pg_step){ pg_statement_of(kit_here.pool, plan->sql), plan->params, plan->params_count, NULL };
     if (plan->count_sql.size)
-        steps[count++] = (struct pg_step){ pg_statement_of(kit_here.pool, plan->count_sql), plan->count_params,
-                                           plan->count_params_count, NULL };
+        steps[count++] = (struct pg_step){ pg_statement_of(kit_here.pool, plan->count_sql),
+                                           plan->count_params, plan->count_params_count, NULL };
     for (int i = 0; i < count; i++)
         if (!steps[i].statement)
             return false;
     *batch = (struct pg_batch){
-        .arena = &req->arena, .kind = kind, .steps = steps, .steps_count = count, .settings = context->settings,
-        .settings_count = context->settings_count, .session_only = kind == PG_WRITE && plan->resource->relation->deferred,
+        .arena = &req->arena,
+        .kind = kind,
+        .steps = steps,
+        .steps_count = count,
+        .settings = context->settings,
+        .settings_count = context->settings_count,
+        .session_only = kind == PG_WRITE && plan->resource->relation->deferred,
     };
     if (kit_ask(req, batch))
         return true;
@@ -63,8 +69,8 @@ bool rest_get(struct req *req, void *room)
 /* ---- lists ---- */
 
 /* The counting statement's answer: a number, or an EXPLAIN document's first "Plan Rows". */
-static void read_count(const struct plan *plan, const struct pg_result *result, const struct list_query *query,
-                       struct rest_page *page)
+static void read_count(const struct plan *plan, const struct pg_result *result,
+                       const struct list_query *query, struct rest_page *page)
 {
     if (!result || pg_result_rows(result) < 1)
         return;
@@ -83,8 +89,8 @@ static void read_count(const struct plan *plan, const struct pg_result *result, 
     }
 }
 
-static bool seal(struct req *req, const struct plan *plan, const struct pg_result *result, int64_t row, bool forward,
-                 struct bytes *ret_cursor)
+static bool seal(struct req *req, const struct plan *plan, const struct pg_result *result, int64_t row,
+                 bool forward, struct bytes *ret_cursor)
 {
     struct text text;
     text_init(&text, &req->arena, 128);
@@ -125,7 +131,9 @@ static bool list_buffered(struct req *req, struct plan *plan, const struct list_
         read_count(plan, steps[1].result, query, &page);
     rest_page_write(text, &page);
     rest_page_link(req, &page);
-    return text_ok(text) ? true : fail(&PROBLEM_TOO_LARGE, "the answer is larger than a request may use; ask for fewer rows");
+    return text_ok(text)
+               ? true
+               : fail(&PROBLEM_TOO_LARGE, "the answer is larger than a request may use; ask for fewer rows");
 }
 
 struct streaming {
@@ -164,11 +172,18 @@ static WAITS bool stream_chunk(struct streaming *streaming, const struct pg_resu
 static WAITS bool list_streamed(struct req *req, struct plan *plan, const struct list_query *query,
                                 const struct plan_context *context)
 {
-    struct pg_step step = { pg_statement_of(kit_here.pool, plan->sql), plan->params, plan->params_count, NULL };
-    struct pg_batch batch = { .arena = &req->arena, .kind = PG_READ, .steps = &step, .steps_count = 1,
-                              .settings = context->settings, .settings_count = context->settings_count };
+    struct pg_step step = { pg_statement_of(kit_here.pool, plan->sql), plan->params, plan->params_count,
+                            NULL };
+    struct pg_batch batch = { .arena = &req->arena,
+                              .kind = PG_READ,
+                              .steps = &step,
+                              .steps_count = 1,
+                              .settings = context->settings,
+                              .settings_count = context->settings_count };
     const struct rest *rest = req->route->room;
-    struct streaming streaming = { .req = req, .plan = plan, .query = query, .page = { .limit = plan->limit, .count = -1 } };
+    struct streaming streaming = {
+        .req = req, .plan = plan, .query = query, .page = { .limit = plan->limit, .count = -1 }
+    };
     auto_stream struct pg_stream *stream = NULL;
     const int64_t started_ns = clock_now_ns();
     if (!step.statement || !pg_stream_open(kit_here.pool, &batch, (int)rest->conf->chunk_rows, &stream)) {
@@ -210,9 +225,11 @@ bool rest_list(struct req *req, void *room)
         return false;
     const bool streamed = query.limit > rest->conf->stream_rows;
     if (streamed && query.before.data)
-        return fail(&PROBLEM_QUERY, "limit: a page before a cursor holds at most %lld rows", (long long)rest->conf->stream_rows);
+        return fail(&PROBLEM_QUERY, "limit: a page before a cursor holds at most %lld rows",
+                    (long long)rest->conf->stream_rows);
     if (streamed && query.count != COUNT_NONE)
         return fail(&PROBLEM_QUERY, "count: pages of more than %lld rows are not counted; ask with limit=1",
                     (long long)rest->conf->stream_rows);
-    return streamed ? list_streamed(req, &plan, &query, &context) : list_buffered(req, &plan, &query, &context);
+    return streamed ? list_streamed(req, &plan, &query, &context)
+                    : list_buffered(req, &plan, &query, &context);
 }

@@ -1,5 +1,5 @@
-/* rest_write.c - create, update, replace, delete: validated against the catalog before PostgreSQL is asked, one batch, one
- * transaction. */
+/* rest_write.c - create, update, replace, delete: validated against the catalog before PostgreSQL is asked,
+ * one batch, one transaction. */
 #include "features/rest/rest.h"
 
 #include "wire/json.h"
@@ -23,7 +23,8 @@ static WAITS bool read_body(struct req *req, struct json_doc *ret_doc)
         return true;
     if (strcmp(error.code, JSON_ERROR_MEMORY) == 0)
         return fail(&PROBLEM_TOO_LARGE, "the body needs more memory than a request may use");
-    return fail(&PROBLEM_BAD_REQUEST, "the body is not JSON: line %u, column %u: %s", error.line, error.column, error.message);
+    return fail(&PROBLEM_BAD_REQUEST, "the body is not JSON: line %u, column %u: %s", error.line,
+                error.column, error.message);
 }
 
 struct writing {
@@ -39,7 +40,8 @@ static WAITS bool writing_begin(struct req *req, enum operation operation, struc
 {
     *writing = (struct writing){ .resource = rest_resource(req), .preferences = rest_preferences(req) };
     if (writing->preferences.strict && writing->preferences.unknown.size)
-        return fail(&PROBLEM_QUERY, "Prefer: %.*s is not understood", BYTES_ARG(writing->preferences.unknown));
+        return fail(&PROBLEM_QUERY, "Prefer: %.*s is not understood",
+                    BYTES_ARG(writing->preferences.unknown));
     writing->query.operation = operation;
     writing->query.return_rows = writing->preferences.returns != RETURN_MINIMAL;
     return rest_only_select(req) && rest_select(req, &writing->query.select) &&
@@ -90,11 +92,13 @@ static void preference_applied(struct req *req, const struct preferences *prefer
 }
 
 /* What a write that touched nothing means: the row is not there, or it has another version. */
-static bool nothing_written(const struct plan *plan, const struct pg_step *steps, const struct pg_batch *batch)
+static bool nothing_written(const struct plan *plan, const struct pg_step *steps,
+                            const struct pg_batch *batch)
 {
     const bool exists = plan_row_exists(plan, steps, batch->steps_count);
-    return exists ? fail(&PROBLEM_PRECONDITION, "the row has another version than If-Match names; read it again")
-                  : fail(&PROBLEM_NOT_FOUND, "there is no such row");
+    return exists
+               ? fail(&PROBLEM_PRECONDITION, "the row has another version than If-Match names; read it again")
+               : fail(&PROBLEM_NOT_FOUND, "there is no such row");
 }
 
 /* POST /v1/NAME: one object, or an array of them, all in one statement. */
@@ -182,8 +186,8 @@ bool rest_delete(struct req *req, void *room)
     if (!writing_begin(req, OP_DELETE, &w) || !rest_if_match(req, w.resource, &w.query.expected_version))
         return false;
     const bool representation = w.preferences.returns == RETURN_REPRESENTATION;
-    if (!plan_delete(&req->arena, w.resource, req->params, w.query.expected_version, representation, w.query.select,
-                     &w.context, &w.plan))
+    if (!plan_delete(&req->arena, w.resource, req->params, w.query.expected_version, representation,
+                     w.query.select, &w.context, &w.plan))
         return false;
     auto_batch struct pg_batch batch = { 0 };
     struct pg_step steps[2] = { 0 };
