@@ -1,35 +1,50 @@
 #pragma once
-/* diagnostic.h - what is wrong with a declared file: where, what, and how to mend it. A list collects all of them, not just
- * the first; commands print it, `dev` logs it. */
-#include "base/arena.h"
+/* diagnostic.h - what is wrong with a declared file, where, and what would be right: collected, not stopped at the first.
+ *
+ *   resources/orders.yaml:12:7: error: unknown key 'filds'
+ *     did you mean 'fields'? */
+#include "base/text.h"
 
-#define DIAGNOSTICS_MAX 200 /* kept; further ones are counted only */
+#define DIAGNOSTICS_PRESET 50 /* kept; further ones are only counted */
 
 enum diagnostic_severity { DIAGNOSTIC_ERROR, DIAGNOSTIC_WARNING };
 
+/* A place in a file, for people: both from 1; line 0 is the file as a whole. */
+struct source_place {
+    const char *file;
+    uint32_t line, column;
+};
+
 struct diagnostic {
     enum diagnostic_severity severity;
-    const char *file; /* relative to the app folder: "resources/products.yaml" */
-    int line, column; /* 1-based; 0: the file as a whole */
-    const char *message;
-    const char *fix; /* what to write instead, or NULL */
+    struct source_place place;
+    const char *message; /* valid UTF-8, one line */
+    const char *fix;     /* one line, or NULL */
 };
 
 struct diagnostics {
-    struct arena *arena;
+    struct arena *arena; /* messages live here; file names are borrowed */
     struct diagnostic *items;
-    int count, room, errors, dropped;
+    int count, room;
+    int kept_max;                     /* 0: DIAGNOSTICS_PRESET */
+    int errors_total, warnings_total; /* also those not kept */
+    bool last_kept;
 };
 
-void diagnostics_init(struct diagnostics *list, struct arena *arena);
+void diagnostics_init(struct diagnostics *diagnostics, struct arena *arena, int kept_max);
 
-/* Adds one; everything is copied into the list's arena. Returns it, so that a fix can be set; NULL when it was dropped. */
-struct diagnostic *diagnostics_add(struct diagnostics *list, enum diagnostic_severity severity, const char *file, int line,
-                                   int column, const char *format, ...) PRINTF_LIKE(6, 7);
-/* Sets the fix of a diagnostic just added; harmless on NULL. */
-void diagnostic_fix(struct diagnostics *list, struct diagnostic *diagnostic, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Adds one. Returns false, so that a check can end with it. */
+bool diagnostics_error(struct diagnostics *diagnostics, struct source_place place, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+void diagnostics_warning(struct diagnostics *diagnostics, struct source_place place, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
-static inline bool diagnostics_have_errors(const struct diagnostics *list)
-{
-    return list->errors > 0;
-}
+/* Says how to mend what was added last. */
+void diagnostics_fix(struct diagnostics *diagnostics, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* "file:line:column: error: message\n  fix\n", for terminals and logs. */
+void diagnostic_write(struct text *out, const struct diagnostic *diagnostic);
+/* All of them, and how many more there were. */
+void diagnostics_write(struct text *out, const struct diagnostics *diagnostics);
+/* [{"severity":"error","file":…,"line":…,"column":…,"message":…,"fix":…}], for --json. */
+void diagnostics_write_json(struct text *out, const struct diagnostics *diagnostics);
