@@ -1,7 +1,8 @@
 #pragma once
-/* plan.h - from what is wanted to SQL text, parameters and the shape of the rows. Knows no HTTP: REST is its first window,
- * GraphQL will be the second. Every value is a parameter; every identifier comes from the catalog, quoted by wire/sqltext;
- * names, operators and casts are schema-qualified; parameters are cast to their column's type. */
+/* plan.h - from what is wanted to SQL text, parameters and the shape of the rows. Knows no HTTP: REST is its
+ * first window, GraphQL will be the second. Every value is a parameter; every identifier comes from the
+ * catalog, quoted by wire/sqltext; names, operators and casts are schema-qualified; parameters are cast to
+ * their column's type. */
 #include "model/resource.h"
 #include "pg/pg.h"
 #include "pg/row.h"
@@ -19,16 +20,27 @@ struct plan_context { /* who asks: settings for the transaction; a known tenant 
     struct bytes tenant; /* data NULL: none */
 };
 
-struct list_query {
-    const struct filter_node *filter;   /* or NULL */
-    const struct select_node *select;   /* or NULL: every readable field, no embeds */
-    const struct order_item *order;     /* or NULL: the resource's, else its key */
+struct embed_query {          /* what a request says of one embedded list: lines.order=…, lines.limit=… */
+    const struct bytes *path; /* names as in select, outermost first */
+    int path_count;
+    const struct order_item *order; /* or NULL: the resource's, else its key */
     int order_count;
-    int64_t limit;                      /* 1..page_max */
-    int64_t offset;                     /* 0; else up to the resource's offset_max */
-    struct bytes after, before;         /* a cursor as the client sent it, or data NULL; not both */
+    int64_t limit; /* 0: the resource's page_max, which is also the most */
+    int64_t offset;
+};
+
+struct list_query {
+    const struct filter_node *filter; /* or NULL */
+    const struct select_node *select; /* or NULL: every readable field, no embeds */
+    const struct order_item *order;   /* or NULL: the resource's, else its key */
+    int order_count;
+    int64_t limit;              /* 1..page_max */
+    int64_t offset;             /* 0; else up to the resource's offset_max */
+    struct bytes after, before; /* a cursor as the client sent it, or data NULL; not both */
     enum count_mode count;
     int64_t count_cap;
+    const struct embed_query *embeds;
+    int embeds_count;
 };
 
 /* Everything to run one statement and to write its rows. Lives in the arena it was made in. */
@@ -37,64 +49,72 @@ struct plan {
     struct bytes sql;
     struct bytes *params;
     int params_count;
-    const struct row_shape *shape;      /* of the rows shown */
-    int *cursor_columns;                /* result columns that hold the order's keys */
+    const struct row_shape *shape; /* of the rows shown */
+    int *cursor_columns;           /* result columns that hold the order's keys */
     int cursor_columns_count;
-    bool backwards;                     /* rows arrive in reverse and are written from the last */
-    int64_t limit;                      /* limit + 1 rows are asked for: the extra one says that there is more */
-    uint64_t cursor_context;            /* bound into cursors: filter + order + tenant + resource */
-    int version_column;                 /* result column of the version, -1: none */
-    struct bytes count_sql;             /* second statement of the batch, or empty */
+    bool backwards;          /* rows arrive in reverse and are written from the last */
+    int64_t limit;           /* limit + 1 rows are asked for: the extra one says that there is more */
+    uint64_t cursor_context; /* bound into cursors: filter + order + tenant + resource */
+    int version_column;      /* result column of the version, -1: none */
+    struct bytes count_sql;  /* second statement of the batch, or empty */
     struct bytes *count_params;
     int count_params_count;
     enum count_mode count;
-    bool custom_plan;                   /* wants plan_cache_mode = force_custom_plan */
-    int *key_columns;                   /* writes that return rows: result columns that hold the resource's key, for Location */
-    int key_columns_count;              /* 0: the resource has no key */
+    bool custom_plan; /* wants plan_cache_mode = force_custom_plan */
+    int *key_columns; /* writes that return rows: result columns that hold the resource's key, for Location */
+    int key_columns_count; /* 0: the resource has no key */
 };
 
-/* All of these: never wait; errors are false with PROBLEM_QUERY / PROBLEM_VALIDATION / PROBLEM_CURSOR naming the part. */
+/* All of these: never wait; errors are false with PROBLEM_QUERY / PROBLEM_VALIDATION / PROBLEM_CURSOR naming
+ * the part. */
 bool plan_list(struct arena *arena, const struct resource *resource, const struct list_query *query,
                const struct plan_context *context, const struct cursor_box *cursors, struct plan *ret_plan);
-/* key: text values in the order of resource->key; validated against the columns' types (a malformed key is 404-like: the row
- * cannot exist: PROBLEM_NOT_FOUND is not ours, so returns PROBLEM_QUERY and sets *ret_impossible for the caller). */
-bool plan_get(struct arena *arena, const struct resource *resource, const struct bytes *key, const struct select_node *select,
-              const struct plan_context *context, struct plan *ret_plan, bool *ret_impossible);
+/* key: text values in the order of resource->key; validated against the columns' types (a malformed key is
+ * 404-like: the row cannot exist: PROBLEM_NOT_FOUND is not ours, so returns PROBLEM_QUERY and sets
+ * *ret_impossible for the caller). */
+bool plan_get(struct arena *arena, const struct resource *resource, const struct bytes *key,
+              const struct select_node *select, const struct plan_context *context, struct plan *ret_plan,
+              bool *ret_impossible);
 
 enum upsert_mode { UPSERT_NONE, UPSERT_MERGE, UPSERT_IGNORE };
 struct write_query {
-    enum operation operation;      /* CREATE, UPDATE, REPLACE, UPSERT */
-    const struct json_doc *body;   /* one object, or for CREATE/UPSERT an array of them (<= bulk_max) */
-    const struct bytes *key;       /* UPDATE, REPLACE, DELETE, UPSERT by path: text values; or NULL */
-    struct bytes expected_version; /* If-Match: text of the version column, data NULL: any */
+    enum operation operation;         /* CREATE, UPDATE, REPLACE, UPSERT */
+    const struct json_doc *body;      /* one object, or for CREATE/UPSERT an array of them (<= bulk_max) */
+    const struct bytes *key;          /* UPDATE, REPLACE, DELETE, UPSERT by path: text values; or NULL */
+    struct bytes expected_version;    /* If-Match: text of the version column, data NULL: any */
     const struct select_node *select; /* what to return */
-    bool return_rows;              /* false: Prefer: return=minimal */
-    enum upsert_mode upsert;       /* for arrays: resolution=merge-duplicates | ignore-duplicates */
+    bool return_rows;                 /* false: Prefer: return=minimal */
+    enum upsert_mode upsert;          /* for arrays: resolution=merge-duplicates | ignore-duplicates */
 };
-/* Validates the body against the catalog: types, NOT NULL, lengths, precision, enums, domains, simple CHECKs, unknown and
- * read-only fields: all violations at once, with JSON Pointers, as details of PROBLEM_VALIDATION. */
+/* Validates the body against the catalog: types, NOT NULL, lengths, precision, enums, domains, simple CHECKs,
+ * unknown and read-only fields: all violations at once, with JSON Pointers, as details of PROBLEM_VALIDATION.
+ */
 bool plan_write(struct arena *arena, const struct resource *resource, const struct write_query *query,
                 const struct plan_context *context, struct plan *ret_plan);
 bool plan_delete(struct arena *arena, const struct resource *resource, const struct bytes *key,
                  struct bytes expected_version, bool return_row, const struct select_node *select,
                  const struct plan_context *context, struct plan *ret_plan);
 
-/* The cursor of one row of a result of this plan, sealed, appended to text (base64url). forward: for `next`. */
-bool plan_cursor_write(struct text *text, const struct plan *plan, const struct pg_result *result, int64_t row, bool forward,
-                       const struct cursor_box *cursors);
+/* The cursor of one row of a result of this plan, sealed, appended to text (base64url). forward: for `next`.
+ */
+bool plan_cursor_write(struct text *text, const struct plan *plan, const struct pg_result *result,
+                       int64_t row, bool forward, const struct cursor_box *cursors);
 
-/* Says of a refusal by PostgreSQL which field it is about: fills details (pointer, code, message) of the current failure from
- * the constraint or column the server named; resource's own names only, nothing internal. row_pointer: "" or "/3". */
+/* Says of a refusal by PostgreSQL which field it is about: fills details (pointer, code, message) of the
+ * current failure from the constraint or column the server named; resource's own names only, nothing
+ * internal. row_pointer: "" or "/3". */
 void plan_explain_error(struct arena *arena, const struct resource *resource, const struct pg_error *error,
                         const char *row_pointer);
 
-/* How a conditional or keyed write ended, read from the results of its steps (rest runs step 0 = plan->sql and, when
- * plan->count_sql is not empty, step 1 = plan->count_sql in the same transaction). */
-bool plan_wrote(const struct plan *plan, const struct pg_step *steps, int steps_count);      /* a row was changed */
-bool plan_row_exists(const struct plan *plan, const struct pg_step *steps, int steps_count); /* not changed, but there: 412 */
+/* How a conditional or keyed write ended, read from the results of its steps (rest runs step 0 = plan->sql
+ * and, when plan->count_sql is not empty, step 1 = plan->count_sql in the same transaction). */
+bool plan_wrote(const struct plan *plan, const struct pg_step *steps,
+                int steps_count); /* a row was changed */
+bool plan_row_exists(const struct plan *plan, const struct pg_step *steps,
+                     int steps_count); /* not changed, but there: 412 */
 /* An upsert inserted rather than updated. */
 bool plan_inserted(const struct plan *plan, const struct pg_result *result);
 
-/* Makes once what every request of a resource shares (texts, shapes): resource->compiled, in the set's arena. Called after
- * resource_set_make(), before the set is shared. Errors: false past a limit. */
+/* Makes once what every request of a resource shares (texts, shapes): resource->compiled, in the set's arena.
+ * Called after resource_set_make(), before the set is shared. Errors: false past a limit. */
 bool plan_compile(struct resource_set *set);
