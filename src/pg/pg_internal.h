@@ -29,6 +29,7 @@
 #define SILENCE_NS          (2 * NS_PER_S) /* beyond query_timeout without an answer, a connection is dead */
 #define CONTROL_NS          (5 * NS_PER_S) /* the same for our own housekeeping statements */
 #define TICK_NS             (250 * NS_PER_MS)
+#define COMMIT_WINDOW       64                /* batches by which writers are judged */
 #define FAST_COMMIT_NS      (300 * NS_PER_US) /* below it, commits wait for no disk: writers are pipelined */
 #define WRITER_DEPTH        8
 #define ENTITLED            2            /* connections that each core may always have */
@@ -112,6 +113,7 @@ struct entry { /* one batch on one connection, until its Sync */
     struct entry *next;
     struct run *run; /* NULL: abandoned, or our own housekeeping */
     bool control, abandoned, failed, misused;
+    bool telling; /* its time tells what a commit costs */
     int64_t submitted_ns;
     struct pg_statement *statements[PG_STEPS_MAX];
     int statements_count;
@@ -231,8 +233,10 @@ struct pg_pool {
     struct timer tick, retry;
     int64_t backoff_ns, retry_at_ns, asked_ns;
     int64_t healthy_since_ns, failing_since_ns;
-    int64_t commit_mean_ns; /* moving average of what a batch on a writer takes */
-    int64_t retry_tokens;   /* tenths */
+    int64_t commit_floor_ns, commit_least_ns; /* a writer's fastest batch: in the last window, in this one */
+    int commits_seen;                         /* in this window */
+    int64_t writing;                          /* in flight on writers */
+    int64_t retry_tokens;                     /* tenths */
     int server_version;
     char last_error[256];    /* of connecting, without secrets */
     struct table statements; /* by text */

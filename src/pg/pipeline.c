@@ -104,7 +104,7 @@ static struct entry *entry_take(struct pg_pool *pool)
     check(entry != NULL);
     entry->next = NULL;
     entry->run = NULL;
-    entry->control = entry->abandoned = entry->failed = entry->misused = false;
+    entry->control = entry->abandoned = entry->failed = entry->misused = entry->telling = false;
     entry->statements_count = entry->ops_count = entry->op_at = 0;
     return entry;
 }
@@ -317,6 +317,8 @@ bool pg_conn_submit(struct conn *conn, struct run *run)
     entry->run = run;
     run->entry = entry;
     statements_hold(entry, batch, conn->role == ROLE_SESSION);
+    if (conn->role == ROLE_WRITER) /* many writers crowd the CPU: then only a quiet moment tells */
+        entry->telling = ++pool->writing <= 4 || pg_pool_writer_depth(pool) > 1;
     batch->waited_ns = entry->submitted_ns - run->queued_ns;
     metric_observe(&pg_wait_seconds, batch->waited_ns);
     return true;
@@ -456,6 +458,18 @@ static bool op_refused(struct conn *conn, struct entry *entry, const struct op *
     return true;
 }
 
+/* The fastest of a window tells whether commits wait for a disk; a mean would also tell how crowded the CPU
+ * is. */
+static void commit_seen(struct pg_pool *pool, int64_t took_ns)
+{
+    if (pool->commits_seen == 0 || took_ns < pool->commit_least_ns)
+        pool->commit_least_ns = took_ns;
+    if (++pool->commits_seen < COMMIT_WINDOW)
+        return;
+    pool->commit_floor_ns = pool->commit_least_ns;
+    pool->commits_seen = 0;
+}
+
 /* The Sync is answered: the batch has happened as a whole, or not at all. */
 static void entry_complete(struct conn *conn, struct entry *entry, int64_t now_ns)
 {
@@ -468,8 +482,8 @@ static void entry_complete(struct conn *conn, struct entry *entry, int64_t now_n
     if (likely(!entry->failed)) {
         for (int i = 0; i < entry->statements_count; i++)
             pg_statement_ran(entry->statements[i], took_ns);
-        if (conn->role == ROLE_WRITER && entry->statements_count)
-            conn->pool->commit_mean_ns += (took_ns - conn->pool->commit_mean_ns) / 16;
+        if (entry->telling)
+            commit_seen(conn->pool, took_ns);
     }
     conn->head_since_ns = now_ns;
     pg_entry_finish(conn, entry,
@@ -508,6 +522,8 @@ void pg_entry_finish(struct conn *conn, struct entry *entry, enum outcome outcom
     }
     if (entry->abandoned)
         pool->abandoned--;
+    if (conn->role == ROLE_WRITER && !entry->control)
+        pool->writing--;
     struct run *run = entry->run;
     if (run) {
         struct pg_batch *batch = run->batch;

@@ -22,7 +22,7 @@ void pg_pool_touch(struct pg_pool *pool)
 
 int64_t pg_pool_writer_depth(const struct pg_pool *pool)
 {
-    return pool->commit_mean_ns < FAST_COMMIT_NS ? WRITER_DEPTH : 1;
+    return pool->commit_floor_ns < FAST_COMMIT_NS ? WRITER_DEPTH : 1;
 }
 
 static int64_t opening(const struct pg_pool *pool)
@@ -214,6 +214,14 @@ static bool open_one(struct pg_pool *pool, enum role role, bool ask)
     return true;
 }
 
+/* Full pipelines are a limit, not a shortage: more of them would only crowd the server. */
+static bool enough_shared(const struct pg_pool *pool, enum role role)
+{
+    return role == ROLE_LANE || (role == ROLE_WRITER && pg_pool_writer_depth(pool) > 1)
+               ? with_opening(pool, role) >= pool->conf.lanes
+               : false;
+}
+
 /* `starved` runs of this role found no connection. */
 static void grow(struct pg_pool *pool, enum role role, int64_t starved)
 {
@@ -306,7 +314,7 @@ static void dispatch(struct pg_pool *pool, enum role role)
         if (role == ROLE_SESSION && run->batch && pg_run_probed_enough(run, now_ns))
             continue; /* others may pass: it waits for its own kind, not for a connection */
         struct conn *conn = starved ? NULL : pick(pool, role, run->access);
-        if (!conn && !starved)
+        if (!conn && !starved && !enough_shared(pool, role))
             conn = pick_convert(pool, role, run->access);
         if (!conn) {
             starved++; /* first come, first served */
@@ -315,10 +323,10 @@ static void dispatch(struct pg_pool *pool, enum role role)
         pg_pool_dequeue(pool, run);
         grant(pool, conn, run);
     }
-    if (!starved)
+    if (!starved || enough_shared(pool, role))
         return;
-    if (role == ROLE_LANE) /* full lanes are a limit, not a shortage */
-        starved = with_opening(pool, role) < pool->conf.lanes;
+    if (role == ROLE_LANE)
+        starved = 1; /* one more takes many */
     grow(pool, role, starved);
 }
 

@@ -219,6 +219,7 @@ UNUSED static void earn(enum pg_kind kind, const char *sql)
     for (int i = 0; i < 40 && !pg_statement_of(pool, bytes_of(sql))->earned; i++)
         (void)got(kind, sql);
     expect(pg_statement_of(pool, bytes_of(sql))->earned);
+    (void)got(kind, sql); /* there is a lane or writer now, and it is prepared there */
 }
 
 /* ---- more than one fiber ---- */
