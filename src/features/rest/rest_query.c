@@ -9,9 +9,27 @@
 static const char *const reserved_names[] = { "select", "order",  "limit", "offset",         "page",
                                               "after",  "before", "count", "include_deleted" };
 
+/* lines.order, lines.limit, lines.offset: what is said of an embedded list. *ret_path: what stands before. */
+static const char *const embed_words[] = { "order", "limit", "offset" };
+static int embed_word(struct bytes name, struct bytes *ret_path)
+{
+    const char *dot = name.size ? memrchr(name.data, '.', name.size) : NULL;
+    if (!dot)
+        return -1;
+    const struct bytes last = bytes_from(name, (size_t)(dot - name.data) + 1);
+    *ret_path = bytes_first(name, (size_t)(dot - name.data));
+    for (size_t i = 0; i < array_count(embed_words); i++)
+        if (bytes_is(last, embed_words[i]))
+            return (int)i;
+    return -1;
+}
+
 static bool is_reserved(struct bytes name, const void *context)
 {
     (void)context;
+    struct bytes path;
+    if (embed_word(name, &path) >= 0)
+        return true;
     for (size_t i = 0; i < array_count(reserved_names); i++)
         if (bytes_is(name, reserved_names[i]))
             return true;
@@ -107,6 +125,68 @@ static bool read_offset(struct req *req, const struct resource *resource, struct
     return true;
 }
 
+/* The entry of this path, made on first mention. */
+static struct embed_query *embed_of(struct arena *arena, struct embed_query *embeds, int *count,
+                                    struct bytes path)
+{
+    struct bytes names[SELECT_DEPTH_MAX];
+    int names_count = 0;
+    for (struct bytes rest = path; rest.data && names_count < SELECT_DEPTH_MAX;)
+        names[names_count++] = bytes_cut(&rest, '.');
+    for (int i = 0; i < *count; i++) {
+        bool same = embeds[i].path_count == names_count;
+        for (int k = 0; same && k < names_count; k++)
+            same = bytes_equal(embeds[i].path[k], names[k]);
+        if (same)
+            return &embeds[i];
+    }
+    struct bytes *copy = ARENA_ARRAY(arena, struct bytes, (size_t)names_count);
+    if (!copy)
+        return NULL;
+    memcpy(copy, names, sizeof *copy * (size_t)names_count);
+    embeds[*count] = (struct embed_query){ .path = copy, .path_count = names_count };
+    return &embeds[(*count)++];
+}
+
+static bool embed_read(struct req *req, struct embed_query *embed, const struct uri_pair *pair, int word)
+{
+    struct wire_error error;
+    int64_t number_;
+    if (word == 0) {
+        struct order_item *items;
+        if (!order_parse(&req->arena, pair->value, &items, &embed->order_count, &error))
+            return refuse(&error);
+        embed->order = items;
+        return true;
+    }
+    if (!bytes_to_int64(pair->value, &number_) || number_ < (word == 1) || number_ > INT32_MAX)
+        return fail(&PROBLEM_QUERY, "%.*s: must be a whole number", (int)wire_excerpt(pair->name).size,
+                    pair->name.data);
+    *(word == 1 ? &embed->limit : &embed->offset) = number_;
+    return true;
+}
+
+static bool read_embeds(struct req *req, struct list_query *query)
+{
+    struct embed_query *embeds = NULL;
+    for (size_t i = 0; i < req->uri.pairs_count; i++) {
+        const struct uri_pair *pair = &req->uri.pairs[i];
+        struct bytes path;
+        const int word = embed_word(pair->name, &path);
+        if (word < 0)
+            continue;
+        if (!embeds)
+            embeds = ARENA_ARRAY(&req->arena, struct embed_query, req->uri.pairs_count);
+        struct embed_query *embed = embeds ? embed_of(&req->arena, embeds, &query->embeds_count, path) : NULL;
+        if (!embed)
+            return fail(&PROBLEM_TOO_LARGE, "the query needs more memory than a request may use");
+        if (!embed_read(req, embed, pair, word))
+            return false;
+    }
+    query->embeds = embeds;
+    return true;
+}
+
 bool rest_list_query(struct req *req, const struct resource *resource, struct list_query *ret_query)
 {
     struct wire_error error;
@@ -130,7 +210,7 @@ bool rest_list_query(struct req *req, const struct resource *resource, struct li
     if (query.after.data && query.before.data)
         return fail(&PROBLEM_QUERY, "after and before exclude each other");
     if (!number(req, "limit", 1, resource->page_max, resource->page_size, &query.limit) ||
-        !read_offset(req, resource, &query) || !read_count(req, &query))
+        !read_offset(req, resource, &query) || !read_count(req, &query) || !read_embeds(req, &query))
         return false;
     *ret_query = query;
     return true;

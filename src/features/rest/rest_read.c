@@ -6,6 +6,28 @@
 #include "base/clock.h"
 #include "wire/json_write.h"
 
+/* The transaction's settings: who asks, and for a shared text under different tenants a plan of its own each
+ * time, since a plan made for one tenant may be ruinous for another (DESIGN 4). */
+static bool settings_of(struct req *req, const struct plan *plan, const struct plan_context *context,
+                        struct pg_batch *batch)
+{
+    batch->settings = context->settings;
+    batch->settings_count = context->settings_count;
+    if (!plan->custom_plan)
+        return true;
+    struct pg_setting *settings =
+        ARENA_ARRAY(&req->arena, struct pg_setting, (size_t)context->settings_count + 1);
+    if (!settings)
+        return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
+    if (context->settings_count)
+        memcpy(settings, context->settings, sizeof *settings * (size_t)context->settings_count);
+    settings[context->settings_count] =
+        (struct pg_setting){ "plan_cache_mode", BYTES_INIT("force_custom_plan") };
+    batch->settings = settings;
+    batch->settings_count = context->settings_count + 1;
+    return true;
+}
+
 bool rest_run(struct req *req, struct plan *plan, const struct plan_context *context, enum pg_kind kind,
               struct pg_batch *batch, struct pg_step *steps)
 {
@@ -23,10 +45,10 @@ bool rest_run(struct req *req, struct plan *plan, const struct plan_context *con
         .kind = kind,
         .steps = steps,
         .steps_count = count,
-        .settings = context->settings,
-        .settings_count = context->settings_count,
         .session_only = kind == PG_WRITE && plan->resource->relation->deferred,
     };
+    if (!settings_of(req, plan, context, batch))
+        return false;
     if (kit_ask(req, batch))
         return true;
     if (batch->error.sqlstate[0])
@@ -174,18 +196,15 @@ static WAITS bool list_streamed(struct req *req, struct plan *plan, const struct
 {
     struct pg_step step = { pg_statement_of(kit_here.pool, plan->sql), plan->params, plan->params_count,
                             NULL };
-    struct pg_batch batch = { .arena = &req->arena,
-                              .kind = PG_READ,
-                              .steps = &step,
-                              .steps_count = 1,
-                              .settings = context->settings,
-                              .settings_count = context->settings_count };
+    struct pg_batch batch = { .arena = &req->arena, .kind = PG_READ, .steps = &step, .steps_count = 1 };
     const struct rest *rest = req->route->room;
     struct streaming streaming = {
         .req = req, .plan = plan, .query = query, .page = { .limit = plan->limit, .count = -1 }
     };
     auto_stream struct pg_stream *stream = NULL;
     const int64_t started_ns = clock_now_ns();
+    if (!settings_of(req, plan, context, &batch))
+        return false;
     if (!step.statement || !pg_stream_open(kit_here.pool, &batch, (int)rest->conf->chunk_rows, &stream)) {
         if (batch.error.sqlstate[0])
             plan_explain_error(&req->arena, plan->resource, &batch.error, "");
