@@ -1,9 +1,10 @@
 #pragma once
-/* base64url.h - the alphabet of tokens and cursors: A-Z a-z 0-9 - _, without padding (RFC 4648, section 5). */
+/* base64url.h - the alphabet of tokens and cursors: A-Z a-z 0-9 - _, without padding (RFC 4648, section
+ * 5). */
 #include "base/text.h"
 
-#define BASE64URL_ENCODED_BYTES(size) (((size) * 4 + 2) / 3)
-#define BASE64URL_DECODED_BYTES(size) ((size) * 3 / 4)
+#define BASE64URL_ENCODED_BYTES(size) (((size)*4 + 2) / 3)
+#define BASE64URL_DECODED_BYTES(size) ((size)*3 / 4)
 
 void base64url_write(struct text *out, struct bytes raw);
 

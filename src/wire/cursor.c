@@ -11,7 +11,7 @@ static const char purpose[] = "lintel.cursor.1"; /* its NUL counts too */
 
 struct key_state {
     uint8_t id;
-    EVP_CIPHER_CTX *block; /* AES-256 on single blocks: makes the key of each message */
+    EVP_CIPHER_CTX *block;     /* AES-256 on single blocks: makes the key of each message */
     uint8_t mask[BLOCK_BYTES]; /* K1 of CMAC */
 };
 struct cursor_state {
@@ -56,7 +56,8 @@ static bool key_open(struct key_state *state, const struct cursor_key *key)
     return true;
 }
 
-bool cursor_box_open(struct cursor_box *box, const struct cursor_key *keys, int keys_count, const uint8_t seed[32])
+bool cursor_box_open(struct cursor_box *box, const struct cursor_key *keys, int keys_count,
+                     const uint8_t seed[32])
 {
     check(keys_count >= 1 && keys_count <= CURSOR_KEYS_MAX);
     struct cursor_state *state = calloc(1, sizeof *state);
@@ -209,7 +210,8 @@ static bool plain_read(struct arena *arena, const uint8_t *at, size_t plain_size
 
 /* ---- sealing and opening ---- */
 
-bool cursor_seal(const struct cursor_box *box, struct bytes context, const struct cursor *cursor, struct text *out)
+bool cursor_seal(const struct cursor_box *box, struct bytes context, const struct cursor *cursor,
+                 struct text *out)
 {
     struct cursor_state *state = box->state;
     const struct key_state *key = &state->keys[0];
@@ -220,7 +222,8 @@ bool cursor_seal(const struct cursor_box *box, struct bytes context, const struc
         return false;
     sealed[0] = key->id;
     int written;
-    const bool done = nonce_draw(state, sealed + 1) && message_begin(state->seal, key, sealed + 1, context, 1) &&
+    const bool done = nonce_draw(state, sealed + 1) &&
+                      message_begin(state->seal, key, sealed + 1, context, 1) &&
                       EVP_EncryptUpdate(state->seal, plain, &written, plain, (int)size) == 1 &&
                       EVP_EncryptFinal_ex(state->seal, plain + size, &written) == 1 &&
                       EVP_CIPHER_CTX_ctrl(state->seal, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, plain + size) == 1;
@@ -237,8 +240,8 @@ static const struct key_state *key_of(const struct cursor_state *state, uint8_t 
     return NULL;
 }
 
-bool cursor_open(const struct cursor_box *box, struct arena *arena, struct bytes context, struct bytes sealed_text,
-                 struct cursor *ret_cursor)
+bool cursor_open(const struct cursor_box *box, struct arena *arena, struct bytes context,
+                 struct bytes sealed_text, struct cursor *ret_cursor)
 {
     struct cursor_state *state = box->state;
     if (sealed_text.size > CURSOR_BYTES_MAX)

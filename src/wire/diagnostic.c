@@ -8,10 +8,12 @@
 
 void diagnostics_init(struct diagnostics *diagnostics, struct arena *arena, int kept_max)
 {
-    *diagnostics = (struct diagnostics){ .arena = arena, .kept_max = kept_max ? kept_max : DIAGNOSTICS_PRESET };
+    *diagnostics =
+        (struct diagnostics){ .arena = arena, .kept_max = kept_max ? kept_max : DIAGNOSTICS_PRESET };
 }
 
-/* One printable line in the arena: what is quoted from a file may hold anything. NULL past the arena's ceiling. */
+/* One printable line in the arena: what is quoted from a file may hold anything. NULL past the arena's
+ * ceiling. */
 static const char *line_format(struct arena *arena, const char *format, va_list args)
 {
     char line[LINE_BYTES_MAX];
@@ -58,7 +60,8 @@ static void add(struct diagnostics *diagnostics, enum diagnostic_severity severi
     struct diagnostic *slot = slot_new(diagnostics);
     diagnostics->last_kept = slot != NULL;
     if (slot)
-        *slot = (struct diagnostic){ severity, place, message ? message : "(no memory left to say what)", NULL };
+        *slot =
+            (struct diagnostic){ severity, place, message ? message : "(no memory left to say what)", NULL };
 }
 
 bool diagnostics_error(struct diagnostics *diagnostics, struct source_place place, const char *format, ...)
@@ -117,7 +120,8 @@ void diagnostics_write_json(struct text *out, const struct diagnostics *diagnost
     for (int i = 0; i < diagnostics->count; i++) {
         const struct diagnostic *diagnostic = &diagnostics->items[i];
         text_add_z(out, i ? ",{\"severity\":" : "{\"severity\":");
-        text_add_z(out, diagnostic->severity == DIAGNOSTIC_ERROR ? "\"error\",\"file\":" : "\"warning\",\"file\":");
+        text_add_z(out, diagnostic->severity == DIAGNOSTIC_ERROR ? "\"error\",\"file\":"
+                                                                 : "\"warning\",\"file\":");
         json_write_string(out, bytes_of(diagnostic->place.file));
         if (diagnostic->place.line)
             text_printf(out, ",\"line\":%u,\"column\":%u", diagnostic->place.line, diagnostic->place.column);

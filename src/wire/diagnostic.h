@@ -1,5 +1,6 @@
 #pragma once
-/* diagnostic.h - what is wrong with a declared file, where, and what would be right: collected, not stopped at the first.
+/* diagnostic.h - what is wrong with a declared file, where, and what would be right: collected, not
+ * stopped at the first.
  *
  *   resources/orders.yaml:12:7: error: unknown key 'filds'
  *     did you mean 'fields'? */

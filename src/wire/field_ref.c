@@ -3,7 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-struct reader reader_of(struct arena *arena, struct bytes subject, struct bytes input, struct wire_error *error)
+struct reader reader_of(struct arena *arena, struct bytes subject, struct bytes input,
+                        struct wire_error *error)
 {
     if (input.size == 0)
         input = BYTES("");
@@ -18,7 +19,8 @@ bool reader_fail(const struct reader *reader, const char *at, const char *code, 
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
     const struct bytes subject = wire_excerpt(reader->subject);
-    return wire_fail(reader->error, (size_t)(at - reader->start), code, "%.*s: %s", BYTES_ARG(subject), message);
+    return wire_fail(reader->error, (size_t)(at - reader->start), code, "%.*s: %s", BYTES_ARG(subject),
+                     message);
 }
 
 bool reader_fail_memory(const struct reader *reader)
@@ -67,8 +69,8 @@ bool reader_quoted(struct reader *reader, struct bytes *ret_value)
 
 static bool is_name_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
-           c == ' ' || c == '-' || (unsigned char)c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '$' || c == ' ' || c == '-' || (unsigned char)c >= 0x80;
 }
 
 /* Up to a byte that can't stand in a plain name, or an arrow; without the spaces around. */
@@ -99,9 +101,10 @@ bool reader_name(struct reader *reader, struct bytes *ret_name, bool *ret_quoted
         return reader_fail(reader, start, "name", "a name is missing at character %zu",
                            (size_t)(start - reader->start) + 1);
     if (ret_name->size == 0)
-        return reader_fail(reader, reader->at, "name",
-                           "'%c' at character %zu begins no name; a name with such characters stands in double quotes",
-                           *reader->at, (size_t)(reader->at - reader->start) + 1);
+        return reader_fail(
+            reader, reader->at, "name",
+            "'%c' at character %zu begins no name; a name with such characters stands in double quotes",
+            *reader->at, (size_t)(reader->at - reader->start) + 1);
     if (ret_name->size > FIELD_NAME_BYTES_MAX)
         return reader_fail(reader, start, "name", "a name is longer than %d bytes", FIELD_NAME_BYTES_MAX);
     return true;
@@ -133,7 +136,8 @@ bool reader_steps(struct reader *reader, struct field_ref *ref)
             return reader_fail(reader, reader->at, "too_many", "more than %d steps into a JSON column",
                                FIELD_STEPS_MAX);
         if (count > 0 && steps[count - 1].as_text)
-            return reader_fail(reader, reader->at, "json_step", "nothing can follow ->> (it gives text); use -> before it");
+            return reader_fail(reader, reader->at, "json_step",
+                               "nothing can follow ->> (it gives text); use -> before it");
         struct field_step *step = &steps[count++];
         reader->at += 2;
         step->as_text = reader_take(reader, '>');

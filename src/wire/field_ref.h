@@ -1,10 +1,11 @@
 #pragma once
 /* field_ref.h - how filters, select and order name a field, and the reader these three grammars share.
  *
- * A field is a name, maybe reached through embedded resources (`customer.address.city` in a filter, `customer(name)` in
- * an order) and maybe followed by steps into a JSON column (`data->items->0->>sku`). A name holds letters, digits, '_',
- * '$', '-', spaces inside and any character outside ASCII; every other name stands in double quotes, where a backslash
- * takes the next character as it is. A quoted name is never a keyword, an operator or a number. */
+ * A field is a name, maybe reached through embedded resources (`customer.address.city` in a filter,
+ * `customer(name)` in an order) and maybe followed by steps into a JSON column (`data->items->0->>sku`). A
+ * name holds letters, digits, '_', '$', '-', spaces inside and any character outside ASCII; every other
+ * name stands in double quotes, where a backslash takes the next character as it is. A quoted name is
+ * never a keyword, an operator or a number. */
 #include "base/text.h"
 #include "wire/wire_error.h"
 
@@ -44,7 +45,8 @@ struct reader {
     struct wire_error *error;
 };
 
-struct reader reader_of(struct arena *arena, struct bytes subject, struct bytes input, struct wire_error *error);
+struct reader reader_of(struct arena *arena, struct bytes subject, struct bytes input,
+                        struct wire_error *error);
 
 /* wire_fail() with the subject before the message. at: where in the input. */
 bool reader_fail(const struct reader *reader, const char *at, const char *code, const char *format, ...)

@@ -9,24 +9,29 @@ const struct filter_operator_info filter_operators[FILTER_OPERATORS] = {
     [FILTER_LT] = { "lt", FILTER_ONE, .quantified = true, .doc = "is less than" },
     [FILTER_LTE] = { "lte", FILTER_ONE, .quantified = true, .doc = "is less than or equal to" },
     [FILTER_LIKE] = { "like", FILTER_ONE, .quantified = true, .doc = "matches a pattern with * and _" },
-    [FILTER_ILIKE] = { "ilike", FILTER_ONE, .quantified = true, .doc = "matches a pattern, whatever the case" },
+    [FILTER_ILIKE] = { "ilike", FILTER_ONE, .quantified = true,
+                       .doc = "matches a pattern, whatever the case" },
     [FILTER_MATCH] = { "match", FILTER_ONE, .quantified = true, .doc = "matches a POSIX regular expression" },
     [FILTER_IMATCH] = { "imatch", FILTER_ONE, .quantified = true,
                         .doc = "matches a POSIX regular expression, whatever the case" },
     [FILTER_IN] = { "in", FILTER_LIST, .doc = "is one of a list: in.(a,b,\"c,d\")" },
     [FILTER_IS] = { "is", FILTER_WORD, .doc = "is null, not_null, true, false or unknown" },
     [FILTER_ISDISTINCT] = { "isdistinct", FILTER_ONE, .doc = "differs from, null being a value like others" },
-    [FILTER_FTS] = { "fts", FILTER_ONE, .language = true, .doc = "full text search in the syntax of to_tsquery" },
+    [FILTER_FTS] = { "fts", FILTER_ONE, .language = true,
+                     .doc = "full text search in the syntax of to_tsquery" },
     [FILTER_PLFTS] = { "plfts", FILTER_ONE, .language = true, .doc = "full text search for all the words" },
     [FILTER_PHFTS] = { "phfts", FILTER_ONE, .language = true, .doc = "full text search for the phrase" },
-    [FILTER_WFTS] = { "wfts", FILTER_ONE, .language = true, .doc = "full text search as web search engines read it" },
+    [FILTER_WFTS] = { "wfts", FILTER_ONE, .language = true,
+                      .doc = "full text search as web search engines read it" },
     [FILTER_CS] = { "cs", FILTER_ONE, .bracketed = true, .doc = "contains" },
     [FILTER_CD] = { "cd", FILTER_ONE, .bracketed = true, .doc = "is contained in" },
     [FILTER_OV] = { "ov", FILTER_ONE, .bracketed = true, .doc = "overlaps" },
     [FILTER_SL] = { "sl", FILTER_ONE, .bracketed = true, .doc = "is a range strictly left of" },
     [FILTER_SR] = { "sr", FILTER_ONE, .bracketed = true, .doc = "is a range strictly right of" },
-    [FILTER_NXR] = { "nxr", FILTER_ONE, .bracketed = true, .doc = "is a range that does not extend to the right of" },
-    [FILTER_NXL] = { "nxl", FILTER_ONE, .bracketed = true, .doc = "is a range that does not extend to the left of" },
+    [FILTER_NXR] = { "nxr", FILTER_ONE, .bracketed = true,
+                     .doc = "is a range that does not extend to the right of" },
+    [FILTER_NXL] = { "nxl", FILTER_ONE, .bracketed = true,
+                     .doc = "is a range that does not extend to the left of" },
     [FILTER_ADJ] = { "adj", FILTER_ONE, .bracketed = true, .doc = "is a range adjacent to" },
 };
 
@@ -70,12 +75,13 @@ static bool fail_operator(const struct reader *reader, const char *at, struct by
 {
     const struct bytes shown = wire_excerpt(word), nearest = nearest_operator(reader, word);
     if (nearest.size)
-        return reader_fail(reader, at, "operator", "'%.*s' is no operator; did you mean '%.*s'?", BYTES_ARG(shown),
-                           BYTES_ARG(nearest));
-    return reader_fail(reader, at, "operator",
-                       "'%.*s' is no operator; a filter looks like eq.value, with eq neq gt gte lt lte like ilike in is "
-                       "fts cs cd ov …",
-                       BYTES_ARG(shown));
+        return reader_fail(reader, at, "operator", "'%.*s' is no operator; did you mean '%.*s'?",
+                           BYTES_ARG(shown), BYTES_ARG(nearest));
+    return reader_fail(
+        reader, at, "operator",
+        "'%.*s' is no operator; a filter looks like eq.value, with eq neq gt gte lt lte like ilike in is "
+        "fts cs cd ov …",
+        BYTES_ARG(shown));
 }
 
 /* What stands up to the next '.', ',' or bracket, for messages. */
@@ -102,7 +108,8 @@ static bool operator_is_next(const struct reader *reader)
 static bool take_word_dot(struct reader *reader, const char *word)
 {
     const size_t size = strlen(word);
-    if ((size_t)(reader->end - reader->at) <= size || memcmp(reader->at, word, size) != 0 || reader->at[size] != '.')
+    if ((size_t)(reader->end - reader->at) <= size || memcmp(reader->at, word, size) != 0 ||
+        reader->at[size] != '.')
         return false;
     reader->at += size + 1;
     return true;
@@ -112,7 +119,8 @@ static bool is_language(struct bytes word)
 {
     for (size_t i = 0; i < word.size; i++) {
         const char c = word.data[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+              c == '-'))
             return false;
     }
     return word.size > 0 && word.size <= 63;
@@ -167,10 +175,12 @@ static bool add_value(const struct reader *reader, struct filter_node *leaf, str
 {
     const int count = leaf->values_count;
     if (count == FILTER_VALUES_MAX)
-        return reader_fail(reader, reader->at, "too_many", "a list has more than %d values", FILTER_VALUES_MAX);
+        return reader_fail(reader, reader->at, "too_many", "a list has more than %d values",
+                           FILTER_VALUES_MAX);
     if ((count & (count - 1)) == 0) { /* room is 1, then doubles at each power of two */
         const size_t room = sizeof value * (size_t)(count ? count : 1);
-        struct bytes *values = arena_grow(reader->arena, leaf->values, count ? room : 0, count ? 2 * room : room);
+        struct bytes *values =
+            arena_grow(reader->arena, leaf->values, count ? room : 0, count ? 2 * room : room);
         if (!values)
             return reader_fail_memory(reader);
         leaf->values = values;
@@ -188,9 +198,10 @@ static bool parse_is(const struct reader *reader, struct filter_node *leaf, stru
         }
     }
     const struct bytes shown = wire_excerpt(word);
-    return reader_fail(reader, word.size ? word.data : reader->at, "value",
-                       "'is' takes null, not_null, true, false or unknown, not '%.*s'; compare values with eq",
-                       BYTES_ARG(shown));
+    return reader_fail(
+        reader, word.size ? word.data : reader->at, "value",
+        "'is' takes null, not_null, true, false or unknown, not '%.*s'; compare values with eq",
+        BYTES_ARG(shown));
 }
 
 /* A value of a list or group that has no quotes around it: up to ',' or ')'. */
@@ -207,7 +218,8 @@ static bool value_ends(const struct reader *reader)
     return reader->at == reader->end || *reader->at == ',' || *reader->at == ')';
 }
 
-/* A quoted value, if one stands here that ends where a value may end; else none (quotes inside are just characters). */
+/* A quoted value, if one stands here that ends where a value may end; else none (quotes inside are just
+ * characters). */
 static bool take_quoted_value(struct reader *reader, struct bytes *ret_value, bool *ret_taken)
 {
     struct reader ahead = *reader;
@@ -258,7 +270,8 @@ static const char *brackets_end(const char *at, const char *end)
 }
 
 /* A value inside a group: "…", {…}, a range for range operators, or plain. */
-static bool group_value(struct reader *reader, const struct filter_operator_info *info, struct bytes *ret_value)
+static bool group_value(struct reader *reader, const struct filter_operator_info *info,
+                        struct bytes *ret_value)
 {
     bool taken;
     if (!take_quoted_value(reader, ret_value, &taken) || taken)
@@ -321,15 +334,17 @@ static bool parse_array(const struct reader *reader, struct filter_node *leaf, s
             return false;
     }
     if (token != PGTEXT_CLOSE || array.depth != 0)
-        return reader_fail(reader, at, "value", "'%s(%s)' takes a list in braces, without null: {a,b,\"c,d\"}",
-                           filter_operators[leaf->operator].name, leaf->quantifier == FILTER_ANY ? "any" : "all");
+        return reader_fail(reader, at, "value",
+                           "'%s(%s)' takes a list in braces, without null: {a,b,\"c,d\"}",
+                           filter_operators[leaf->operator].name,
+                           leaf->quantifier == FILTER_ANY ? "any" : "all");
     return true;
 }
 
 /* PostgREST's rule: a star is easier to put into a URL than a percent sign. */
 static bool stars_to_percent(const struct reader *reader, struct filter_node *leaf)
 {
-    if (leaf->operator != FILTER_LIKE && leaf->operator != FILTER_ILIKE)
+    if (leaf->operator!= FILTER_LIKE && leaf->operator!= FILTER_ILIKE)
         return true;
     for (int i = 0; i < leaf->values_count; i++) {
         if (bytes_find(leaf->values[i], '*') < 0)
@@ -367,8 +382,8 @@ static bool parse_value(struct reader *reader, struct filter_node *leaf, bool gr
 static struct filter_node *node_new(struct parser *parser, enum filter_kind kind)
 {
     if (parser->nodes_count == FILTER_NODES_MAX) {
-        reader_fail(&parser->reader, parser->reader.at, "too_many", "more than %d filters and groups in one request",
-                    FILTER_NODES_MAX);
+        reader_fail(&parser->reader, parser->reader.at, "too_many",
+                    "more than %d filters and groups in one request", FILTER_NODES_MAX);
         return NULL;
     }
     struct filter_node *node = ARENA_NEW(parser->reader.arena, struct filter_node);
@@ -397,7 +412,8 @@ static bool parse_group(struct parser *parser, const struct field_ref *outer, st
     const char *const opening = reader->at;
     if (!reader_take(reader, '('))
         return reader_fail(reader, opening, "syntax", "'%s' takes filters in brackets: %s=(a.eq.1,b.gt.2)",
-                           group->kind == FILTER_AND ? "and" : "or", group->kind == FILTER_AND ? "and" : "or");
+                           group->kind == FILTER_AND ? "and" : "or",
+                           group->kind == FILTER_AND ? "and" : "or");
     if (parser->depth == FILTER_DEPTH_MAX)
         return reader_fail(reader, opening, "too_deep", "groups are nested deeper than %d", FILTER_DEPTH_MAX);
     parser->depth++;
@@ -411,20 +427,22 @@ static bool parse_group(struct parser *parser, const struct field_ref *outer, st
         if (reader_take(reader, ')'))
             break;
         if (!reader_take(reader, ','))
-            return reader_fail(reader, reader->at, "syntax",
-                               "',' or ')' is missing at character %zu (a value with such characters stands in quotes)",
-                               (size_t)(reader->at - reader->start) + 1);
+            return reader_fail(
+                reader, reader->at, "syntax",
+                "',' or ')' is missing at character %zu (a value with such characters stands in quotes)",
+                (size_t)(reader->at - reader->start) + 1);
     }
     parser->depth--;
     return true;
 }
 
 /* Moves a name to the embeds of `field`, before another name is read. */
-static bool add_embed(const struct reader *reader, struct field_ref *field, struct bytes *embeds, struct bytes name,
-                      const char *at)
+static bool add_embed(const struct reader *reader, struct field_ref *field, struct bytes *embeds,
+                      struct bytes name, const char *at)
 {
     if (field->embeds_count == FIELD_EMBEDS_MAX)
-        return reader_fail(reader, at, "too_many", "a path of more than %d embedded resources", FIELD_EMBEDS_MAX);
+        return reader_fail(reader, at, "too_many", "a path of more than %d embedded resources",
+                           FIELD_EMBEDS_MAX);
     embeds[field->embeds_count++] = name;
     return true;
 }
@@ -503,7 +521,8 @@ static bool parse_item(struct parser *parser, const struct field_ref *outer, str
 
 /* ---- parameters ---- */
 
-/* The name of a parameter: [path "."] (field | ["not."] "and" | ["not."] "or"). Sets kind, negated and field. */
+/* The name of a parameter: [path "."] (field | ["not."] "and" | ["not."] "or"). Sets kind, negated and
+ * field. */
 static bool parse_name(struct reader *reader, struct filter_node *node)
 {
     struct bytes embeds[FIELD_EMBEDS_MAX];
@@ -519,14 +538,16 @@ static bool parse_name(struct reader *reader, struct filter_node *node)
             return false;
         field->offset = 0; /* offsets of a leaf count in the value, and the name is not there */
         if (reader->at == reader->end) {
-            if (!quoted && field->steps_count == 0 && (bytes_is(field->name, "and") || bytes_is(field->name, "or")))
+            if (!quoted && field->steps_count == 0 &&
+                (bytes_is(field->name, "and") || bytes_is(field->name, "or")))
                 node->kind = bytes_is(field->name, "and") ? FILTER_AND : FILTER_OR;
             return keep_embeds(reader, field, embeds);
         }
         if (field->steps_count || !reader_take(reader, '.'))
-            return reader_fail(reader, reader->at, "name",
-                               "a field's name ends at character %zu of the parameter's name; other characters need quotes",
-                               (size_t)(reader->at - reader->start));
+            return reader_fail(
+                reader, reader->at, "name",
+                "a field's name ends at character %zu of the parameter's name; other characters need quotes",
+                (size_t)(reader->at - reader->start));
         if (!add_embed(reader, field, embeds, field->name, at))
             return false;
     }
@@ -542,7 +563,8 @@ static bool parse_pair(struct parser *parser, const struct uri_pair *pair, struc
         return false;
     *ret_node = node;
     if (!pair->has_value)
-        return reader_fail(reader, reader->at, "syntax", "a filter is missing: write eq. and a value behind '='");
+        return reader_fail(reader, reader->at, "syntax",
+                           "a filter is missing: write eq. and a value behind '='");
     if (node->kind == FILTER_LEAF)
         return parse_operator(reader, node) && parse_value(reader, node, false) &&
                (reader->at == reader->end ||
@@ -551,11 +573,12 @@ static bool parse_pair(struct parser *parser, const struct uri_pair *pair, struc
     node->field = (struct field_ref){ 0 };
     if (!parse_group(parser, &outer, node))
         return false;
-    return reader->at == reader->end || reader_fail(reader, reader->at, "syntax", "nothing can follow the group's ')'");
+    return reader->at == reader->end ||
+           reader_fail(reader, reader->at, "syntax", "nothing can follow the group's ')'");
 }
 
-bool filter_parse(struct arena *arena, const struct uri *uri, filter_reserved_fn *reserved, const void *context,
-                  struct filter_node **ret_root, struct wire_error *error)
+bool filter_parse(struct arena *arena, const struct uri *uri, filter_reserved_fn *reserved,
+                  const void *context, struct filter_node **ret_root, struct wire_error *error)
 {
     struct parser parser = { .reader = reader_of(arena, BYTES(""), BYTES(""), error) };
     struct filter_node *root = NULL, **end = NULL;
@@ -577,8 +600,8 @@ bool filter_parse(struct arena *arena, const struct uri *uri, filter_reserved_fn
     return true;
 }
 
-bool filter_parse_item(struct arena *arena, struct bytes subject, struct bytes item, struct filter_node **ret_root,
-                       struct wire_error *error)
+bool filter_parse_item(struct arena *arena, struct bytes subject, struct bytes item,
+                       struct filter_node **ret_root, struct wire_error *error)
 {
     struct parser parser = { .reader = reader_of(arena, subject, item, error) };
     const struct field_ref outer = { 0 };
@@ -619,9 +642,9 @@ static void write_leaf(struct text *out, const struct filter_node *leaf)
     text_byte(out, '.');
     if (leaf->quantifier)
         write_values(out, leaf, '{', '}');
-    else if (leaf->operator == FILTER_IN)
+    else if (leaf->operator== FILTER_IN)
         write_values(out, leaf, '(', ')');
-    else if (leaf->operator == FILTER_IS)
+    else if (leaf->operator== FILTER_IS)
         text_add_z(out, filter_is_words[leaf->is]);
     else
         field_quoted_write(out, leaf->values[0]);

@@ -1,4 +1,5 @@
-/* Hostile cursors open to nothing; and whatever plain text a key holder could seal is read within its bounds. */
+/* Hostile cursors open to nothing; and whatever plain text a key holder could seal is read within its
+ * bounds. */
 #include "wire/cursor.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,7 +27,8 @@ static void read_plain(const struct cursor_box *box, const uint8_t *data, size_t
         check(cursor_open(box, &arena, BYTES("context"), text_bytes(&text), &again));
         check(again.direction == cursor.direction && again.values_count == cursor.values_count);
         for (int i = 0; i < cursor.values_count; i++)
-            check(bytes_equal(again.values[i], cursor.values[i]) && !again.values[i].data == !cursor.values[i].data);
+            check(bytes_equal(again.values[i], cursor.values[i]) &&
+                  !again.values[i].data == !cursor.values[i].data);
     }
     arena_done(&arena);
 }

@@ -1,4 +1,5 @@
-/* Any query is refused with a message, or its filters, written in their one form, read back to the same form. */
+/* Any query is refused with a message, or its filters, written in their one form, read back to the same
+ * form. */
 #include "wire/filter.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct filter_node *root = NULL;
     arena_init(&arena, 16 << 20);
     const struct bytes input = { (const char *)data, size };
-    if (uri_parse_query(&arena, input, &uri, &error) && filter_parse(&arena, &uri, reserved, NULL, &root, &error)) {
+    if (uri_parse_query(&arena, input, &uri, &error) &&
+        filter_parse(&arena, &uri, reserved, NULL, &root, &error)) {
         if (root)
             check_again(&arena, root);
     } else {

@@ -7,8 +7,8 @@ static struct text scratch;
 
 static void touch(struct bytes text, const struct pgtext_value *value)
 {
-    check(value->raw.size == 0 || (value->raw.data >= text.data &&
-                                   value->raw.data + value->raw.size <= text.data + text.size));
+    check(value->raw.size == 0 ||
+          (value->raw.data >= text.data && value->raw.data + value->raw.size <= text.data + text.size));
     check(pgtext_value_decode(value, &scratch).size <= value->raw.size);
 }
 

@@ -1,4 +1,5 @@
-/* Any list is refused with its place, or, written in its one form, reads back to the same form: select and order. */
+/* Any list is refused with its place, or, written in its one form, reads back to the same form: select and
+ * order. */
 #include "wire/order.h"
 #include "wire/select.h"
 
@@ -6,7 +7,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_error(const struct wire_error *error, size_t size)
 {
-    check(error->code && error->message[0] && error->offset <= size && bytes_is_utf8(bytes_of(error->message)));
+    check(error->code && error->message[0] && error->offset <= size &&
+          bytes_is_utf8(bytes_of(error->message)));
 }
 
 static void select_twice(struct arena *arena, struct bytes list)

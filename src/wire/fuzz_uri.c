@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct uri uri;
     struct wire_error error;
     if (!uri_parse(&arena, (struct bytes){ (const char *)data, size }, &uri, &error))
-        check(error.code && error.message[0] && error.offset <= size && bytes_is_utf8(bytes_of(error.message)));
+        check(error.code && error.message[0] && error.offset <= size &&
+              bytes_is_utf8(bytes_of(error.message)));
     else if (!uri.asterisk)
         check_again(&arena, &uri);
     arena_done(&arena);

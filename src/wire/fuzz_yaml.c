@@ -1,9 +1,11 @@
-/* Any file is refused with at least one diagnostic, or is a bounded tree; and either can be decoded by a table. */
+/* Any file is refused with at least one diagnostic, or is a bounded tree; and either can be decoded by a
+ * table. */
 #include "wire/shape.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* libfyaml 0.7.12 forgets a buffer on some syntax errors (4 KiB once a broken file): seen, bounded, not ours to mend. */
+/* libfyaml 0.7.12 forgets a buffer on some syntax errors (4 KiB once a broken file): seen, bounded, not
+ * ours to mend. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -81,7 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         weigh(root, 0);
         yaml_expand(&arena, root, resolve, NULL, &diagnostics);
         const int before = diagnostics.errors_total;
-        check(shape_decode(&arena, &outer_shape, root, &outer, &diagnostics) == (diagnostics.errors_total == before));
+        check(shape_decode(&arena, &outer_shape, root, &outer, &diagnostics) ==
+              (diagnostics.errors_total == before));
     } else {
         check(diagnostics.errors_total > 0);
     }

@@ -13,16 +13,18 @@ static bool parse_target(struct reader *reader, struct field_ref *field)
         if (!reader_take(reader, '('))
             break;
         if (count == FIELD_EMBEDS_MAX)
-            return reader_fail(reader, at, "too_many", "a path of more than %d embedded resources", FIELD_EMBEDS_MAX);
+            return reader_fail(reader, at, "too_many", "a path of more than %d embedded resources",
+                               FIELD_EMBEDS_MAX);
         embeds[count++] = field->name;
     }
     if (!reader_steps(reader, field))
         return false;
     for (int i = 0; i < count; i++)
         if (!reader_take(reader, ')'))
-            return reader_fail(reader, reader->at, "syntax",
-                               "')' is missing at character %zu; a direction stands behind it: customer(name).desc",
-                               (size_t)(reader->at - reader->start) + 1);
+            return reader_fail(
+                reader, reader->at, "syntax",
+                "')' is missing at character %zu; a direction stands behind it: customer(name).desc",
+                (size_t)(reader->at - reader->start) + 1);
     if (count) {
         struct bytes *kept = arena_alloc(reader->arena, sizeof *kept * (size_t)count);
         if (!kept)
@@ -62,9 +64,10 @@ static bool parse_modifiers(struct reader *reader, struct order_item *item)
             return true;
         }
         const struct bytes shown = wire_excerpt(word);
-        return reader_fail(reader, reader->at, "syntax",
-                           "'%.*s' at character %zu: asc or desc may follow a field, then nullsfirst or nullslast",
-                           BYTES_ARG(shown), (size_t)(reader->at - reader->start) + 1);
+        return reader_fail(
+            reader, reader->at, "syntax",
+            "'%.*s' at character %zu: asc or desc may follow a field, then nullsfirst or nullslast",
+            BYTES_ARG(shown), (size_t)(reader->at - reader->start) + 1);
     }
     return true;
 }
@@ -92,8 +95,9 @@ bool order_parse(struct arena *arena, struct bytes list, struct order_item **ret
         if (reader->at == reader->end)
             break;
         if (!reader_take(reader, ','))
-            return reader_fail(reader, reader->at, "syntax", "'%c' can't stand at character %zu; ',' separates fields",
-                               *reader->at, (size_t)(reader->at - reader->start) + 1);
+            return reader_fail(reader, reader->at, "syntax",
+                               "'%c' can't stand at character %zu; ',' separates fields", *reader->at,
+                               (size_t)(reader->at - reader->start) + 1);
     }
     *ret_items = items;
     *ret_count = count;

@@ -32,7 +32,8 @@ struct bytes pgtext_value_decode(const struct pgtext_value *value, struct text *
     return text_bytes(scratch);
 }
 
-/* Reads a quoted run; at stands behind the opening quote. Returns the byte behind the closing one, or NULL. */
+/* Reads a quoted run; at stands behind the opening quote. Returns the byte behind the closing one, or
+ * NULL. */
 static const char *read_quoted(const char *at, const char *end, bool doubled, struct pgtext_value *value)
 {
     const char *const start = at;
@@ -203,7 +204,8 @@ void pgtext_composite_begin(struct pgtext_composite *composite, struct bytes tex
 }
 
 /* A field or a bound: quoted whole, or a plain run up to ',' or `end`. Returns the byte behind it, or NULL.
- * Server output never mixes quoted and plain parts, and never has brackets, quotes or backslashes in the plain. */
+ * Server output never mixes quoted and plain parts, and never has brackets, quotes or backslashes in the
+ * plain. */
 static const char *read_field(const char *at, const char *end, struct pgtext_value *value)
 {
     if (at < end && *at == '"') {
@@ -320,7 +322,8 @@ enum pgtext_token pgtext_multirange_next(struct pgtext_multirange *multirange, s
 
 /* ---- writing ---- */
 
-/* The value in quotes, quotes and backslashes behind a backslash: arrays, composites and ranges all read that. */
+/* The value in quotes, quotes and backslashes behind a backslash: arrays, composites and ranges all read
+ * that. */
 static void write_quoted(struct text *out, struct bytes value)
 {
     if (bytes_find(value, '\0') >= 0) {
@@ -386,8 +389,8 @@ void pgtext_composite_write_end(struct text *out, size_t count)
     text_byte(out, ')');
 }
 
-void pgtext_range_write(struct text *out, const struct bytes *lower, bool lower_inclusive, const struct bytes *upper,
-                        bool upper_inclusive)
+void pgtext_range_write(struct text *out, const struct bytes *lower, bool lower_inclusive,
+                        const struct bytes *upper, bool upper_inclusive)
 {
     text_byte(out, lower && lower_inclusive ? '[' : '(');
     if (lower)

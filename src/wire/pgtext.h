@@ -1,9 +1,10 @@
 #pragma once
 /* pgtext.h - PostgreSQL's text forms of arrays, composites, ranges and multiranges: pulled apart and written.
  *
- * These run once per value while rows become JSON, so nothing is copied: a reader is a small struct on the stack that
- * hands out views, and only a value with escapes is rewritten, into a text of the caller. Reading follows what the
- * server's output functions write (and array_in's spaces); anything else is PGTEXT_BAD, never a guess.
+ * These run once per value while rows become JSON, so nothing is copied: a reader is a small struct on the
+ * stack that hands out views, and only a value with escapes is rewritten, into a text of the caller.
+ * Reading follows what the server's output functions write (and array_in's spaces); anything else is
+ * PGTEXT_BAD, never a guess.
  * Source: PostgreSQL 8.15.6, 8.16.6, 8.17.5; arrayfuncs.c, rowtypes.c, rangetypes.c, multirangetypes.c. */
 #include "base/text.h"
 
@@ -25,8 +26,9 @@ struct pgtext_value {
     bool doubled; /* "" stands for " (composites and ranges; arrays know only \") */
 };
 
-/* The value itself: `raw` where nothing is escaped, else rewritten into *scratch, which is cleared first (and must
- * outlive the use of the result). Cost: nothing without escapes. Errors: an empty result if scratch failed. */
+/* The value itself: `raw` where nothing is escaped, else rewritten into *scratch, which is cleared first
+ * (and must outlive the use of the result). Cost: nothing without escapes. Errors: an empty result if
+ * scratch failed. */
 struct bytes pgtext_value_decode(const struct pgtext_value *value, struct text *scratch);
 
 /* ---- arrays: {1,2}  {{"a b",NULL},{c,d}}  [2:4]={1,2,3} ---- */
@@ -54,8 +56,8 @@ struct pgtext_composite {
     bool bad, done;
 };
 
-/* Fields come one by one as PGTEXT_VALUE or PGTEXT_NULL. `()` reads as one NULL: PostgreSQL writes a row without
- * columns and a row of one NULL alike, and the caller knows the number of columns. */
+/* Fields come one by one as PGTEXT_VALUE or PGTEXT_NULL. `()` reads as one NULL: PostgreSQL writes a row
+ * without columns and a row of one NULL alike, and the caller knows the number of columns. */
 void pgtext_composite_begin(struct pgtext_composite *composite, struct bytes text);
 enum pgtext_token pgtext_composite_next(struct pgtext_composite *composite, struct pgtext_value *ret_value);
 
@@ -77,7 +79,8 @@ struct pgtext_multirange {
     bool bad, done, first;
 };
 void pgtext_multirange_begin(struct pgtext_multirange *multirange, struct bytes text);
-enum pgtext_token pgtext_multirange_next(struct pgtext_multirange *multirange, struct pgtext_range *ret_range);
+enum pgtext_token pgtext_multirange_next(struct pgtext_multirange *multirange,
+                                         struct pgtext_range *ret_range);
 
 /* ---- writing, for parameters: elements are always quoted, so no content can be mistaken ---- */
 
@@ -98,5 +101,5 @@ void pgtext_composite_write_field(struct text *out, size_t index, const struct b
 void pgtext_composite_write_end(struct text *out, size_t count);
 
 /* A NULL bound is infinite. */
-void pgtext_range_write(struct text *out, const struct bytes *lower, bool lower_inclusive, const struct bytes *upper,
-                        bool upper_inclusive);
+void pgtext_range_write(struct text *out, const struct bytes *lower, bool lower_inclusive,
+                        const struct bytes *upper, bool upper_inclusive);

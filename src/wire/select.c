@@ -8,8 +8,8 @@ struct parser {
 static struct select_node *node_new(struct parser *parser, enum select_kind kind)
 {
     if (parser->nodes_count == SELECT_NODES_MAX) {
-        reader_fail(&parser->reader, parser->reader.at, "too_many", "more than %d fields and embedded resources",
-                    SELECT_NODES_MAX);
+        reader_fail(&parser->reader, parser->reader.at, "too_many",
+                    "more than %d fields and embedded resources", SELECT_NODES_MAX);
         return NULL;
     }
     struct select_node *node = ARENA_NEW(parser->reader.arena, struct select_node);
@@ -33,9 +33,10 @@ static bool take_literal(struct reader *reader, const char *literal)
 
 static bool fail_aggregate(const struct reader *reader, const char *at, struct bytes word)
 {
-    return reader_fail(reader, at, "aggregate",
-                       "aggregates are not supported ('%.*s()'); count rows with count=exact, or write a query",
-                       BYTES_ARG(word));
+    return reader_fail(
+        reader, at, "aggregate",
+        "aggregates are not supported ('%.*s()'); count rows with count=exact, or write a query",
+        BYTES_ARG(word));
 }
 
 /* .sum() behind a field. */
@@ -47,9 +48,10 @@ static bool fail_dot(struct reader *reader)
     for (size_t i = 0; i < array_count(aggregates); i++)
         if (bytes_is(word, aggregates[i]))
             return fail_aggregate(reader, at, word);
-    return reader_fail(reader, at, "syntax",
-                       "'.' can't stand at character %zu; a field of an embedded resource is written resource(field)",
-                       (size_t)(at - reader->start) + 1);
+    return reader_fail(
+        reader, at, "syntax",
+        "'.' can't stand at character %zu; a field of an embedded resource is written resource(field)",
+        (size_t)(at - reader->start) + 1);
 }
 
 static bool parse_hints(struct reader *reader, struct select_node *embed)
@@ -78,7 +80,8 @@ static bool parse_cast(struct reader *reader, struct select_node *field)
     const char *const at = reader->at;
     if (!reader_name(reader, &field->cast, NULL))
         return false;
-    return field->cast.size <= 63 || reader_fail(reader, at, "name", "the name of a type is longer than 63 bytes");
+    return field->cast.size <= 63 ||
+           reader_fail(reader, at, "name", "the name of a type is longer than 63 bytes");
 }
 
 static bool parse_list(struct parser *parser, struct select_node *parent);
@@ -89,7 +92,8 @@ static bool parse_children(struct parser *parser, struct select_node *embed)
     struct reader *reader = &parser->reader;
     const char *const opening = reader->at++;
     if (parser->depth == SELECT_DEPTH_MAX)
-        return reader_fail(reader, opening, "too_deep", "resources are embedded deeper than %d", SELECT_DEPTH_MAX);
+        return reader_fail(reader, opening, "too_deep", "resources are embedded deeper than %d",
+                           SELECT_DEPTH_MAX);
     reader_skip_spaces(reader);
     if (reader_take(reader, ')'))
         return true;
@@ -98,7 +102,8 @@ static bool parse_children(struct parser *parser, struct select_node *embed)
         return false;
     parser->depth--;
     if (!reader_take(reader, ')'))
-        return reader_fail(reader, opening, "syntax", "the bracket that opens at character %zu is never closed",
+        return reader_fail(reader, opening, "syntax",
+                           "the bracket that opens at character %zu is never closed",
                            (size_t)(opening - reader->start) + 1);
     return true;
 }
@@ -116,7 +121,8 @@ static bool parse_rest(struct parser *parser, struct select_node *node, bool quo
         if (!parse_hints(reader, node))
             return false;
         if (!reader_is(reader, '('))
-            return reader_fail(reader, reader->at, "syntax", "'(' is missing at character %zu: resource!hint(fields)",
+            return reader_fail(reader, reader->at, "syntax",
+                               "'(' is missing at character %zu: resource!hint(fields)",
                                (size_t)(reader->at - reader->start) + 1);
         return parse_children(parser, node);
     }
@@ -153,7 +159,8 @@ static bool parse_item(struct parser *parser, struct select_node **ret_node)
     if (!reader_steps(reader, &node->field) || !parse_rest(parser, node, quoted))
         return false;
     if (node->spread && node->kind != SELECT_EMBED)
-        return reader_fail(reader, reader->at, "syntax", "'...' stands before an embedded resource: ...customer(name)");
+        return reader_fail(reader, reader->at, "syntax",
+                           "'...' stands before an embedded resource: ...customer(name)");
     return true;
 }
 
@@ -170,18 +177,21 @@ static bool parse_list(struct parser *parser, struct select_node *parent)
         if (reader->at == reader->end || reader_is(reader, ')'))
             return true;
         if (!reader_take(reader, ','))
-            return reader_fail(reader, reader->at, "syntax", "'%.*s' can't stand at character %zu; ',' separates fields",
-                               BYTES_ARG(wire_excerpt((struct bytes){ reader->at, (size_t)(reader->end - reader->at) })),
-                               (size_t)(reader->at - reader->start) + 1);
+            return reader_fail(
+                reader, reader->at, "syntax", "'%.*s' can't stand at character %zu; ',' separates fields",
+                BYTES_ARG(wire_excerpt((struct bytes){ reader->at, (size_t)(reader->end - reader->at) })),
+                (size_t)(reader->at - reader->start) + 1);
     }
 }
 
-bool select_parse(struct arena *arena, struct bytes list, struct select_node **ret_root, struct wire_error *error)
+bool select_parse(struct arena *arena, struct bytes list, struct select_node **ret_root,
+                  struct wire_error *error)
 {
     struct parser parser = { .reader = reader_of(arena, BYTES("select"), list, error) };
     struct reader *reader = &parser.reader;
     if (list.size == 0)
-        return reader_fail(reader, reader->at, "syntax", "it is empty; name fields, or leave the parameter out");
+        return reader_fail(reader, reader->at, "syntax",
+                           "it is empty; name fields, or leave the parameter out");
     struct select_node *root = ARENA_NEW(arena, struct select_node);
     if (!root)
         return wire_fail_memory(error);

@@ -1,14 +1,16 @@
 #pragma once
 /* select.h - which fields and embedded resources an answer shows, as a tree.
  *
- *   select=id,total,number:order_no,data->address->>city,paid_on::text,customer(name,address(*)),lines:order_lines!fk(id),*
+ *   select=id,*,number:order_no,data->address->>city,paid_on::text,customer(name,address(*)),
+ *          lines:order_lines!fk(id)
  *
  *   list  = item *("," item)
  *   item  = "*" | [alias ":"] field ["::" cast]
  *         | [alias ":"] name *("!" hint) "(" [list] ")" | "..." name *("!" hint) "(" [list] ")"
  *   hint  = "inner" | "left" | the name of a constraint or column, where several lead there
  *
- * Names are those of field_ref.h. Aggregates (`total.sum()`, `count()`) are refused by name: they are not supported.
+ * Names are those of field_ref.h. Aggregates (`total.sum()`, `count()`) are refused by name: they are not
+ * supported.
  * Source: PostgREST 12, references/api/tables_views.html and resource_embedding.html. */
 #include "wire/field_ref.h"
 
@@ -24,19 +26,21 @@ enum select_join { SELECT_JOIN_DEFAULT, SELECT_JOIN_INNER, SELECT_JOIN_LEFT };
 
 struct select_node {
     enum select_kind kind;
-    struct select_node *next; /* sibling */
-    struct bytes alias;       /* empty: none */
-    struct field_ref field;   /* embeds: the name alone */
-    struct bytes cast;        /* fields; empty: none */
-    struct bytes hint;        /* embeds; empty: none */
-    enum select_join join;    /* embeds */
-    bool spread;              /* embeds: its fields stand among the parent's */
+    struct select_node *next;  /* sibling */
+    struct bytes alias;        /* empty: none */
+    struct field_ref field;    /* embeds: the name alone */
+    struct bytes cast;         /* fields; empty: none */
+    struct bytes hint;         /* embeds; empty: none */
+    enum select_join join;     /* embeds */
+    bool spread;               /* embeds: its fields stand among the parent's */
     struct select_node *first; /* embeds: children */
     int children_count;        /* may be 0: embedded only to be filtered by */
 };
 
-/* Parses the value of `select`. *ret_root: a SELECT_EMBED without name whose children are the items, at least one.
- * Errors: "name", "quote", "syntax", "json_step", "aggregate", "too_many", "too_deep", "memory"; offsets count in `list`. */
+/* Parses the value of `select`. *ret_root: a SELECT_EMBED without name whose children are the items, at
+ * least one.
+ * Errors: "name", "quote", "syntax", "json_step", "aggregate", "too_many", "too_deep", "memory"; offsets
+ * count in `list`. */
 bool select_parse(struct arena *arena, struct bytes list, struct select_node **ret_root,
                   struct wire_error *error) MUST_CHECK;
 

@@ -6,8 +6,8 @@ struct decoder {
     struct diagnostics *diagnostics;
 };
 
-static bool decode_mapping(const struct decoder *decoder, const struct shape *shape, const struct yaml_node *node,
-                           void *ret_struct);
+static bool decode_mapping(const struct decoder *decoder, const struct shape *shape,
+                           const struct yaml_node *node, void *ret_struct);
 
 /* "listen.port": how messages call a field. */
 struct spot {
@@ -25,8 +25,8 @@ static bool wrong(const struct decoder *decoder, const struct spot *spot, const 
                   const char *wanted)
 {
     const struct shape_field *field = spot->field;
-    diagnostics_error(decoder->diagnostics, node->place, "%s.%s must be %s, not %s", spot->shape->name, field->name,
-                      wanted, yaml_describe(decoder->arena, node));
+    diagnostics_error(decoder->diagnostics, node->place, "%s.%s must be %s, not %s", spot->shape->name,
+                      field->name, wanted, yaml_describe(decoder->arena, node));
     if (field->preset && *field->preset)
         diagnostics_fix(decoder->diagnostics, "for example %s: %s", field->name, field->preset);
     return false;
@@ -48,14 +48,15 @@ static const char *amount(const struct decoder *decoder, const struct shape_fiel
     return written ? written : "?";
 }
 
-static bool in_range(const struct decoder *decoder, const struct spot *spot, const struct yaml_node *node, int64_t value)
+static bool in_range(const struct decoder *decoder, const struct spot *spot, const struct yaml_node *node,
+                     int64_t value)
 {
     const struct shape_field *field = spot->field;
     if ((field->min == 0 && field->max == 0) || (value >= field->min && value <= field->max))
         return true;
-    return diagnostics_error(decoder->diagnostics, node->place, "%s.%s must be from %s to %s, not %s", spot->shape->name,
-                             field->name, amount(decoder, field, field->min), amount(decoder, field, field->max),
-                             amount(decoder, field, value));
+    return diagnostics_error(decoder->diagnostics, node->place, "%s.%s must be from %s to %s, not %s",
+                             spot->shape->name, field->name, amount(decoder, field, field->min),
+                             amount(decoder, field, field->max), amount(decoder, field, value));
 }
 
 /* Words of YAML 1.1 that are texts now. */
@@ -68,7 +69,8 @@ static bool is_old_bool(struct bytes value)
     return false;
 }
 
-static bool decode_bool(const struct decoder *decoder, const struct spot *spot, const struct yaml_node *node, bool *ret)
+static bool decode_bool(const struct decoder *decoder, const struct spot *spot, const struct yaml_node *node,
+                        bool *ret)
 {
     if (yaml_to_bool(node, ret))
         return true;
@@ -87,15 +89,15 @@ static bool decode_text(const struct decoder *decoder, const struct spot *spot, 
     const struct shape_field *field = spot->field;
     const int64_t size = (int64_t)node->value.size;
     if ((field->min || field->max) && (size < field->min || size > field->max))
-        return diagnostics_error(decoder->diagnostics, node->place, "%s.%s must have from %lld to %lld bytes, not %lld",
-                                 spot->shape->name, field->name, (long long)field->min, (long long)field->max,
-                                 (long long)size);
+        return diagnostics_error(decoder->diagnostics, node->place,
+                                 "%s.%s must have from %lld to %lld bytes, not %lld", spot->shape->name,
+                                 field->name, (long long)field->min, (long long)field->max, (long long)size);
     *ret_text = node->value;
     return true;
 }
 
-static bool decode_number(const struct decoder *decoder, const struct spot *spot, const struct yaml_node *node,
-                          int64_t *ret_number)
+static bool decode_number(const struct decoder *decoder, const struct spot *spot,
+                          const struct yaml_node *node, int64_t *ret_number)
 {
     const enum shape_kind kind = spot->field->kind;
     const bool scalar = node->kind == YAML_SCALAR;
@@ -129,15 +131,16 @@ static const char *names_joined(struct arena *arena, const char *const *names)
 }
 
 /* "did you mean", when a name is near enough. */
-static void fix_nearest(const struct decoder *decoder, struct bytes name, const struct bytes *known, size_t count)
+static void fix_nearest(const struct decoder *decoder, struct bytes name, const struct bytes *known,
+                        size_t count)
 {
     const struct bytes nearest = bytes_nearest(name, known, count);
     if (nearest.size)
         diagnostics_fix(decoder->diagnostics, "did you mean '%.*s'?", BYTES_ARG(nearest));
 }
 
-static bool decode_choice(const struct decoder *decoder, const struct spot *spot, const struct yaml_node *node,
-                          int *ret_index)
+static bool decode_choice(const struct decoder *decoder, const struct spot *spot,
+                          const struct yaml_node *node, int *ret_index)
 {
     const char *const *choices = spot->field->choices;
     struct bytes names[64];
@@ -163,8 +166,8 @@ static uint32_t bit(int index)
     return 1u << index;
 }
 
-static bool decode_choices(const struct decoder *decoder, const struct spot *spot, const struct yaml_node *node,
-                           uint32_t *ret_bits)
+static bool decode_choices(const struct decoder *decoder, const struct spot *spot,
+                           const struct yaml_node *node, uint32_t *ret_bits)
 {
     uint32_t bits = 0;
     int index;
@@ -211,7 +214,8 @@ static bool decode_pairs(const struct decoder *decoder, const struct spot *spot,
     }
     if (node->kind != YAML_MAPPING)
         return wrong(decoder, spot, node, "a mapping of names to texts");
-    struct shape_pairs pairs = { ARENA_ARRAY(decoder->arena, struct shape_pair, (size_t)node->count), node->count, node };
+    struct shape_pairs pairs = { ARENA_ARRAY(decoder->arena, struct shape_pair, (size_t)node->count),
+                                 node->count, node };
     if (!pairs.items)
         return no_memory(decoder, node);
     bool sound = true;
@@ -242,7 +246,8 @@ static bool decode_list(const struct decoder *decoder, const struct spot *spot, 
     }
     if (node->kind != (map ? YAML_MAPPING : YAML_SEQUENCE))
         return wrong(decoder, spot, node, map ? "a mapping of names to mappings" : "a list of mappings");
-    struct shape_list list = { arena_zalloc(decoder->arena, shape->size * (size_t)node->count), node->count, node };
+    struct shape_list list = { arena_zalloc(decoder->arena, shape->size * (size_t)node->count), node->count,
+                               node };
     if (!list.items)
         return no_memory(decoder, node);
     bool sound = true;
@@ -299,7 +304,8 @@ static bool is_key(const struct shape_field *field)
     return field->kind != SHAPE_KIND_SELF && field->kind != SHAPE_KIND_KEY;
 }
 
-/* Presets are written by us: one that does not decode is a bug, and the diagnostics would name a file that isn't to blame. */
+/* Presets are written by us: one that does not decode is a bug, and the diagnostics would name a file that
+ * isn't to blame. */
 static void put_preset(const struct decoder *decoder, const struct spot *spot, void *member)
 {
     struct yaml_node node = { .kind = YAML_SCALAR, .plain = true, .value = bytes_of(spot->field->preset) };
@@ -311,14 +317,15 @@ static void put_preset(const struct decoder *decoder, const struct spot *spot, v
         ((struct shape_texts *)member)->node = NULL;
 }
 
-/* An absent key: its preset, an empty mapping's presets, zero; or a mistake. node: the mapping it is absent from; NULL when
- * that is absent itself, and then nothing in it is required. */
-static bool decode_absent(const struct decoder *decoder, const struct spot *spot, const struct yaml_node *node,
-                          void *member)
+/* An absent key: its preset, an empty mapping's presets, zero; or a mistake. node: the mapping it is
+ * absent from; NULL when that is absent itself, and then nothing in it is required. */
+static bool decode_absent(const struct decoder *decoder, const struct spot *spot,
+                          const struct yaml_node *node, void *member)
 {
     const struct shape_field *field = spot->field;
     if (field->required && node) {
-        diagnostics_error(decoder->diagnostics, node->place, "%s.%s is missing", spot->shape->name, field->name);
+        diagnostics_error(decoder->diagnostics, node->place, "%s.%s is missing", spot->shape->name,
+                          field->name);
         if (field->doc)
             diagnostics_fix(decoder->diagnostics, "%s: %s", field->name, field->doc);
         return false;
@@ -343,7 +350,8 @@ static bool decode_field(const struct decoder *decoder, const struct spot *spot,
     const char *why = field->judge ? field->judge(member, decoder->arena) : NULL;
     if (!why)
         return true;
-    return diagnostics_error(decoder->diagnostics, value->place, "%s.%s %s", spot->shape->name, field->name, why);
+    return diagnostics_error(decoder->diagnostics, value->place, "%s.%s %s", spot->shape->name, field->name,
+                             why);
 }
 
 static bool keys_check(const struct decoder *decoder, const struct shape *shape, const struct yaml_node *node)
@@ -371,13 +379,13 @@ static bool keys_check(const struct decoder *decoder, const struct shape *shape,
 }
 
 /* node NULL: the mapping is absent, and everything in it. */
-static bool decode_mapping(const struct decoder *decoder, const struct shape *shape, const struct yaml_node *node,
-                           void *ret_struct)
+static bool decode_mapping(const struct decoder *decoder, const struct shape *shape,
+                           const struct yaml_node *node, void *ret_struct)
 {
     memset(ret_struct, 0, shape->size);
     if (node && node->kind != YAML_MAPPING && !yaml_is_null(node))
-        return diagnostics_error(decoder->diagnostics, node->place, "%s must be a mapping, not %s", shape->name,
-                                 yaml_describe(decoder->arena, node));
+        return diagnostics_error(decoder->diagnostics, node->place, "%s must be a mapping, not %s",
+                                 shape->name, yaml_describe(decoder->arena, node));
     bool sound = true;
     if (node && node->kind == YAML_MAPPING)
         sound = keys_check(decoder, shape, node);
@@ -391,8 +399,8 @@ static bool decode_mapping(const struct decoder *decoder, const struct shape *sh
     return sound;
 }
 
-bool shape_decode(struct arena *arena, const struct shape *shape, const struct yaml_node *node, void *ret_struct,
-                  struct diagnostics *diagnostics)
+bool shape_decode(struct arena *arena, const struct shape *shape, const struct yaml_node *node,
+                  void *ret_struct, struct diagnostics *diagnostics)
 {
     const struct decoder decoder = { arena, diagnostics };
     const int before = diagnostics->errors_total;

@@ -11,8 +11,15 @@ static const struct unit duration_units[] = {
     { "ms", 1000000LL },       { "us", 1000LL },         { "ns", 1LL },
 };
 static const struct unit size_units[] = {
-    { "TiB", 1LL << 40 }, { "GiB", 1LL << 30 }, { "MiB", 1LL << 20 }, { "KiB", 1LL << 10 }, { "TB", 1000000000000LL },
-    { "GB", 1000000000 }, { "MB", 1000000 },    { "kB", 1000 },       { "B", 1 },
+    { "TiB", 1LL << 40 },
+    { "GiB", 1LL << 30 },
+    { "MiB", 1LL << 20 },
+    { "KiB", 1LL << 10 },
+    { "TB", 1000000000000LL },
+    { "GB", 1000000000 },
+    { "MB", 1000000 },
+    { "kB", 1000 },
+    { "B", 1 },
 };
 
 /* Digits, then letters: one part of "1h30m". */

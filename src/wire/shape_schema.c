@@ -48,11 +48,13 @@ static void reference(struct printer *printer, const struct shape *shape)
 #define REFERENCE_SCHEMA "{\"type\":\"string\",\"pattern\":\"\\\\$\\\\{\"}"
 #define SCALAR_TYPES     "\"type\":[\"string\",\"number\",\"boolean\"]"
 
-static void range(struct printer *printer, const struct shape_field *field, const char *least, const char *most)
+static void range(struct printer *printer, const struct shape_field *field, const char *least,
+                  const char *most)
 {
     if (field->min == 0 && field->max == 0)
         return;
-    text_printf(printer->out, ",\"%s\":%lld,\"%s\":%lld", least, (long long)field->min, most, (long long)field->max);
+    text_printf(printer->out, ",\"%s\":%lld,\"%s\":%lld", least, (long long)field->min, most,
+                (long long)field->max);
 }
 
 static void choices(struct printer *printer, const struct shape_field *field)
@@ -93,7 +95,8 @@ static void number(struct printer *printer, const struct shape_field *field)
         raw(printer, "}," REFERENCE_SCHEMA "]}");
         break;
     case SHAPE_KIND_DURATION:
-        raw(printer, "{\"anyOf\":[{\"const\":0},{\"type\":\"string\",\"pattern\":\"^0$|^([0-9]+(d|h|m|s|ms|us|ns))+$|\\\\$\\\\{\"}]}");
+        raw(printer, "{\"anyOf\":[{\"const\":0},{\"type\":\"string\",\"pattern\":\"^0$|^([0-9]+(d|h|m|s|ms|"
+                     "us|ns))+$|\\\\$\\\\{\"}]}");
         break;
     default:
         raw(printer, "{\"anyOf\":[{\"type\":\"integer\"");
@@ -193,7 +196,8 @@ static bool is_key(const struct shape_field *field)
 static void object(struct printer *printer, const struct shape *shape, bool null_too)
 {
     const char *comma = "";
-    raw(printer, null_too ? "\"type\":[\"object\",\"null\"],\"description\":" : "\"type\":\"object\",\"description\":");
+    raw(printer, null_too ? "\"type\":[\"object\",\"null\"],\"description\":"
+                          : "\"type\":\"object\",\"description\":");
     string(printer, shape->doc ? shape->doc : "");
     raw(printer, ",\"additionalProperties\":false,\"properties\":{");
     for (const struct shape_field *field = shape->fields; field->kind; field++) {

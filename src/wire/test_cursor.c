@@ -1,4 +1,5 @@
-/* Goal: a cursor opens to what was sealed, in its own context, under a known key; and to nothing otherwise. */
+/* Goal: a cursor opens to what was sealed, in its own context, under a known key; and to nothing
+ * otherwise. */
 #include "base/test.h"
 
 #include "base/clock.h"
@@ -27,7 +28,9 @@ static struct bytes sealed_by(const struct cursor_box *box, const struct cursor 
     return text_bytes(&text);
 }
 
-static const struct bytes row[] = { BYTES_INIT("2024-05-01 10:00:00+00"), { NULL, 0 }, BYTES_INIT(""), BYTES_INIT("42") };
+static const struct bytes row[] = {
+    BYTES_INIT("2024-05-01 10:00:00+00"), { NULL, 0 }, BYTES_INIT(""), BYTES_INIT("42")
+};
 static const struct cursor sample = { CURSOR_BEFORE, row, array_count(row) };
 
 TEST(what_was_sealed_opens)
@@ -120,7 +123,8 @@ TEST(the_limits_hold_and_one_past_them_is_refused)
     struct cursor_box box = box_of(old_key);
     struct cursor cursor;
     static char much[CURSOR_BYTES_MAX];
-    struct bytes values[CURSOR_VALUES_MAX + 1] = { { much, SEALED_BYTES_MAX - HEAD_BYTES - TAG_BYTES - 2 - 3 } };
+    struct bytes values[CURSOR_VALUES_MAX + 1] = { { much,
+                                                     SEALED_BYTES_MAX - HEAD_BYTES - TAG_BYTES - 2 - 3 } };
     struct cursor wide = { CURSOR_AFTER, values, 1 };
     expect(sealed_by(&box, &wide).size <= CURSOR_BYTES_MAX);
     expect(cursor_open(&box, &arena, context, text_bytes(&text), &cursor));
@@ -210,7 +214,8 @@ TEST(sealing_and_opening_stay_cheap)
         best_ns = took_ns < best_ns ? took_ns : best_ns;
     }
     print_message("seal and open: %lld ns\n", (long long)best_ns);
-    /* 1.8 us measured for both; the room above is for sanitizers and slower machines. A context per call costs 20. */
+    /* 1.8 us measured for both; the room above is for sanitizers and slower machines. A context per call
+     * costs 20. */
     expect(best_ns < 15000);
     cursor_box_close(&box);
 }

@@ -1,5 +1,6 @@
-/* Goal: each filter that PostgREST's clients send has the meaning it has there, one meaning only, and a wrong one is told
- * where and how. filter_write() shows trees as text; the tests of values look into the tree itself. */
+/* Goal: each filter that PostgREST's clients send has the meaning it has there, one meaning only, and a
+ * wrong one is told where and how. filter_write() shows trees as text; the tests of values look into the
+ * tree itself. */
 #include "base/test.h"
 
 #include "wire/filter.h"
@@ -99,8 +100,8 @@ TEST(a_value_that_is_the_whole_parameter_is_taken_as_it_is)
 
 TEST(inside_groups_a_value_ends_unless_it_is_quoted_or_bracketed)
 {
-    const struct filter_node *leaf = only("or=(a.eq.x+y,b.eq.\"1,\\\"2)\\\\\",c.cs.{1,{\"}\",2}},d.sl.[1,5),e.ov.(,\"a]\"])")
-                                         ->first;
+    const struct filter_node *leaf =
+        only("or=(a.eq.x+y,b.eq.\"1,\\\"2)\\\\\",c.cs.{1,{\"}\",2}},d.sl.[1,5),e.ov.(,\"a]\"])")->first;
     expect_bytes(leaf->values[0], "x y");
     leaf = leaf->next;
     expect_bytes(leaf->values[0], "1,\"2)\\");
@@ -161,7 +162,8 @@ TEST(groups_nest_and_negate_in_both_spellings)
                  "and(or(\"a\".eq.\"1\",and(\"b\".gt.\"2\",not.\"c\".is.null)))");
     expect_bytes(form("or=(a.eq.1,+and(b.gt.2,+c.not.is.null))"),
                  "and(or(\"a\".eq.\"1\",and(\"b\".gt.\"2\",not.\"c\".is.null)))");
-    expect_bytes(form("not.and=(a.eq.1,not.or(b.eq.2))"), "and(not.and(\"a\".eq.\"1\",not.or(\"b\".eq.\"2\")))");
+    expect_bytes(form("not.and=(a.eq.1,not.or(b.eq.2))"),
+                 "and(not.and(\"a\".eq.\"1\",not.or(\"b\".eq.\"2\")))");
     expect_bytes(form("not.a=not.eq.1"), "and(\"a\".eq.\"1\")");
 }
 
@@ -169,7 +171,8 @@ TEST(fields_of_embedded_resources_and_of_json)
 {
     expect_bytes(form("customer.name=eq.x"), "and(\"customer\".\"name\".eq.\"x\")");
     expect_bytes(form("customer.address.or=(city.eq.a,geo.lat.gt.1)"),
-                 "and(or(\"customer\".\"address\".\"city\".eq.\"a\",\"customer\".\"address\".\"geo\".\"lat\".gt.\"1\"))");
+                 "and(or(\"customer\".\"address\".\"city\".eq.\"a\",\"customer\".\"address\".\"geo\".\"lat\"."
+                 "gt.\"1\"))");
     expect_bytes(form("customer.not.or=(a.eq.1)"), "and(not.or(\"customer\".\"a\".eq.\"1\"))");
     expect_bytes(form("or=(customer.name.eq.x,name.not.eq.y)"),
                  "and(or(\"customer\".\"name\".eq.\"x\",not.\"name\".eq.\"y\"))");
@@ -195,8 +198,7 @@ TEST(names_that_are_keywords_are_reached_by_quotes_or_through_and)
     expect_bytes(form("\"or\"=eq.1"), "and(\"or\".eq.\"1\")");
     expect_bytes(form("and=(or.eq.1)"), "and(and(\"or\".eq.\"1\"))");
     expect_bytes(form("\"a.b\".\"c\\\"d\"=eq.1"), "and(\"a.b\".\"c\\\"d\".eq.\"1\")");
-    expect_bytes(form("%22%C3%BC%22=eq.1&%C3%BC=eq.2"),
-                 "and(\"\xc3\xbc\".eq.\"1\",\"\xc3\xbc\".eq.\"2\")");
+    expect_bytes(form("%22%C3%BC%22=eq.1&%C3%BC=eq.2"), "and(\"\xc3\xbc\".eq.\"1\",\"\xc3\xbc\".eq.\"2\")");
 }
 
 TEST(a_wrong_operator_is_named_and_the_nearest_told)
@@ -204,7 +206,8 @@ TEST(a_wrong_operator_is_named_and_the_nearest_told)
     expect_refused("total=gtt.5", "operator", 0, "total: 'gtt' is no operator; did you mean 'gt'?");
     expect_refused("total=ne.5", "operator", 0, "total: 'ne' is no operator; did you mean 'neq'?");
     expect_refused("a=not.foo.5", "operator", 4,
-                   "a: 'foo' is no operator; a filter looks like eq.value, with eq neq gt gte lt lte like ilike in is fts "
+                   "a: 'foo' is no operator; a filter looks like eq.value, with eq neq gt gte lt lte like "
+                   "ilike in is fts "
                    "cs cd ov …");
     expect(!parse("status=paid"));
     expect_str(error.code, "operator");
@@ -212,7 +215,8 @@ TEST(a_wrong_operator_is_named_and_the_nearest_told)
     expect_str(error.code, "operator");
     expect_refused("or=(a.eq.1,b.lik.x)", "operator", 10, "or: 'lik' is no operator; did you mean 'like'?");
     expect_refused("or=(data->a.b.eq.1)", "operator", 9,
-                   "or: 'b' is no operator; a filter looks like eq.value, with eq neq gt gte lt lte like ilike in is fts cs "
+                   "or: 'b' is no operator; a filter looks like eq.value, with eq neq gt gte lt lte like "
+                   "ilike in is fts cs "
                    "cd ov …");
     expect_refused("a=neq(any).{1}", "operator", 4, "a: neq takes nothing in brackets");
     expect_refused("a=eq(some).{1}", "operator", 3, "a: eq takes (any) or (all) in brackets");
@@ -228,28 +232,38 @@ TEST(wrong_values_lists_and_groups_are_told_where)
     expect_refused("a=in.(1,2", "value", 7, "a: the list is never closed; end it with ')'");
     expect_refused("a=in.(1)x", "value", 6, "a: nothing can follow the list's ')'");
     expect_refused("a=in.(\"1,2)", "quote", 4, "a: the quote that opens at character 5 is never closed");
-    expect_refused("a=eq(any).1,2", "value", 8, "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
-    expect_refused("a=eq(any).{1,null}", "value", 8, "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
-    expect_refused("a=eq(any).{{1}}", "value", 8, "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
-    expect_refused("a=eq(any).{1}x", "value", 8, "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
+    expect_refused("a=eq(any).1,2", "value", 8,
+                   "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
+    expect_refused("a=eq(any).{1,null}", "value", 8,
+                   "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
+    expect_refused("a=eq(any).{{1}}", "value", 8,
+                   "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
+    expect_refused("a=eq(any).{1}x", "value", 8,
+                   "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
     expect_refused("or=a.eq.1", "syntax", 0, "or: 'or' takes filters in brackets: or=(a.eq.1,b.gt.2)");
-    expect_refused("or=()", "name", 1,
-                   "or: ')' at character 2 begins no name; a name with such characters stands in double quotes");
-    expect_refused("or=(a.eq.1", "syntax", 7,
-                   "or: ',' or ')' is missing at character 8 (a value with such characters stands in quotes)");
+    expect_refused(
+        "or=()", "name", 1,
+        "or: ')' at character 2 begins no name; a name with such characters stands in double quotes");
+    expect_refused(
+        "or=(a.eq.1", "syntax", 7,
+        "or: ',' or ')' is missing at character 8 (a value with such characters stands in quotes)");
     expect_refused("or=(a.eq.1))", "syntax", 8, "or: nothing can follow the group's ')'");
     expect_refused("or=(a.cs.{1}2)", "value", 9, "or: a value in brackets must be followed by ',' or ')'");
-    expect_refused("or=(a)", "syntax", 2, "or: an operator and a value are missing at character 3: field.eq.value");
-    expect_refused("or=(a.)", "name", 3,
-                   "or: ')' at character 4 begins no name; a name with such characters stands in double quotes");
+    expect_refused("or=(a)", "syntax", 2,
+                   "or: an operator and a value are missing at character 3: field.eq.value");
+    expect_refused(
+        "or=(a.)", "name", 3,
+        "or: ')' at character 4 begins no name; a name with such characters stands in double quotes");
 }
 
 TEST(wrong_names_are_told_where)
 {
-    expect_refused("a(b)=eq.1", "name", 1,
-                   "a(b): a field's name ends at character 1 of the parameter's name; other characters need quotes");
-    expect_refused(".a=eq.1", "name", 0,
-                   ".a: '.' at character 1 begins no name; a name with such characters stands in double quotes");
+    expect_refused(
+        "a(b)=eq.1", "name", 1,
+        "a(b): a field's name ends at character 1 of the parameter's name; other characters need quotes");
+    expect_refused(
+        ".a=eq.1", "name", 0,
+        ".a: '.' at character 1 begins no name; a name with such characters stands in double quotes");
     expect_refused("a.=eq.1", "name", 2, "a.: a name is missing at character 3");
     expect_refused("=eq.1", "name", 0, ": a name is missing at character 1");
     expect_refused("\"\"=eq.1", "name", 0, "\"\": a name is missing at character 1");
@@ -259,7 +273,8 @@ TEST(wrong_names_are_told_where)
     expect_refused("d->=eq.1", "name", 3, "d->: a name is missing at character 4");
 }
 
-static const char *repeated(struct text *text, const char *first, const char *part, int count, const char *last)
+static const char *repeated(struct text *text, const char *first, const char *part, int count,
+                            const char *last)
 {
     text_clear(text);
     text_add_z(text, first);
@@ -282,7 +297,8 @@ TEST(the_limits_hold_and_one_past_them_is_refused)
     expect(!parse(repeated(&query, "a=eq(any).{1", ",1", FILTER_VALUES_MAX, "}")));
     expect_str(error.code, "too_many");
 
-    expect(parse(repeated(&query, "and=(a.eq.1", ",a.eq.1", FILTER_NODES_MAX - 3, ")"))); /* the root, and= and the first */
+    expect(parse(repeated(&query, "and=(a.eq.1", ",a.eq.1", FILTER_NODES_MAX - 3,
+                          ")"))); /* the root, and= and the first */
     expect(!parse(repeated(&query, "and=(a.eq.1", ",a.eq.1", FILTER_NODES_MAX - 2, ")")));
     expect_str(error.code, "too_many");
 
@@ -310,7 +326,8 @@ TEST(the_limits_hold_and_one_past_them_is_refused)
 TEST(a_filter_from_a_file_is_one_item)
 {
     arena_done(&arena);
-    expect(filter_parse_item(&arena, BYTES("rows"), BYTES("and(status.eq.paid,total.gte.10)"), &root, &error));
+    expect(
+        filter_parse_item(&arena, BYTES("rows"), BYTES("and(status.eq.paid,total.gte.10)"), &root, &error));
     expect_eq(root->children_count, 2);
     expect(filter_parse_item(&arena, BYTES("rows"), BYTES("status.eq.paid"), &root, &error));
     expect_eq(root->kind, FILTER_LEAF);

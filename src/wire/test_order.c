@@ -61,11 +61,14 @@ TEST(mistakes_are_told_with_their_place)
 {
     expect_refused("", "name", 0, "order: a name is missing at character 1");
     expect_refused("a,", "name", 2, "order: a name is missing at character 3");
-    expect_refused("a.down", "syntax", 2,
-                   "order: 'down' at character 3: asc or desc may follow a field, then nullsfirst or nullslast");
-    expect_refused("a.asc.desc", "syntax", 6,
-                   "order: 'desc' at character 7: asc or desc may follow a field, then nullsfirst or nullslast");
-    expect_refused("a.nullslast.desc", "syntax", 11, "order: '.' can't stand at character 12; ',' separates fields");
+    expect_refused(
+        "a.down", "syntax", 2,
+        "order: 'down' at character 3: asc or desc may follow a field, then nullsfirst or nullslast");
+    expect_refused(
+        "a.asc.desc", "syntax", 6,
+        "order: 'desc' at character 7: asc or desc may follow a field, then nullsfirst or nullslast");
+    expect_refused("a.nullslast.desc", "syntax", 11,
+                   "order: '.' can't stand at character 12; ',' separates fields");
     expect_refused("a(b.desc)", "syntax", 3,
                    "order: ')' is missing at character 4; a direction stands behind it: customer(name).desc");
     expect_refused("a(b", "syntax", 3,

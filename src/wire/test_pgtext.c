@@ -1,4 +1,5 @@
-/* Goal: what PostgreSQL writes is read exactly, what it never writes is refused, and what we write reads back. */
+/* Goal: what PostgreSQL writes is read exactly, what it never writes is refused, and what we write reads
+ * back. */
 #include "base/test.h"
 
 #include "wire/pgtext.h"

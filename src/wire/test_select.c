@@ -42,7 +42,8 @@ TEST(fields_aliases_casts_and_json)
     expect_bytes(form("number:order_no"), "\"number\":order_no");
     expect_bytes(form("paid_on::text"), "paid_on::\"text\"");
     expect_bytes(form("a:b_c::double precision"), "\"a\":b_c::\"double precision\"");
-    expect_bytes(form("city:data->address->0->>city::text"), "\"city\":\"data\"->\"address\"->0->>\"city\"::\"text\"");
+    expect_bytes(form("city:data->address->0->>city::text"),
+                 "\"city\":\"data\"->\"address\"->0->>\"city\"::\"text\"");
     expect_bytes(form("\"a,b\":\"c:d\""), "\"a,b\":\"c:d\"");
     expect_eq(root->children_count, 1);
     expect_bytes(root->first->alias, "a,b");
@@ -52,8 +53,9 @@ TEST(fields_aliases_casts_and_json)
 
 TEST(embedded_resources_nest_and_take_hints)
 {
-    expect_bytes(form("id,customer(name,address(*)),items:order_lines!fk_name(id,qty)"),
-                 "\"id\",\"customer\"(\"name\",\"address\"(*)),\"items\":order_lines!fk_name(\"id\",\"qty\")");
+    expect_bytes(
+        form("id,customer(name,address(*)),items:order_lines!fk_name(id,qty)"),
+        "\"id\",\"customer\"(\"name\",\"address\"(*)),\"items\":order_lines!fk_name(\"id\",\"qty\")");
     const struct select_node *items = root->first->next->next;
     expect_eq(items->kind, SELECT_EMBED);
     expect_bytes(items->alias, "items");
@@ -78,10 +80,12 @@ TEST(embedded_resources_nest_and_take_hints)
 
 TEST(aggregates_are_refused_by_name)
 {
-    expect_refused("id,total.sum()", "aggregate", 8,
-                   "select: aggregates are not supported ('sum()'); count rows with count=exact, or write a query");
-    expect_refused("count()", "aggregate", 0,
-                   "select: aggregates are not supported ('count()'); count rows with count=exact, or write a query");
+    expect_refused(
+        "id,total.sum()", "aggregate", 8,
+        "select: aggregates are not supported ('sum()'); count rows with count=exact, or write a query");
+    expect_refused(
+        "count()", "aggregate", 0,
+        "select: aggregates are not supported ('count()'); count rows with count=exact, or write a query");
     expect(parse("\"count\"()")); /* a resource of that name */
     expect(parse("count"));
 }
@@ -90,17 +94,24 @@ TEST(mistakes_are_told_with_their_place)
 {
     expect_refused("", "syntax", 0, "select: it is empty; name fields, or leave the parameter out");
     expect_refused("id,", "name", 3, "select: a name is missing at character 4");
-    expect_refused("id,,a", "name", 3,
-                   "select: ',' at character 4 begins no name; a name with such characters stands in double quotes");
-    expect_refused("customer(name", "syntax", 8, "select: the bracket that opens at character 9 is never closed");
+    expect_refused(
+        "id,,a", "name", 3,
+        "select: ',' at character 4 begins no name; a name with such characters stands in double quotes");
+    expect_refused("customer(name", "syntax", 8,
+                   "select: the bracket that opens at character 9 is never closed");
     expect_refused("customer(name))", "syntax", 14, "select: ')' at character 15 closes nothing");
-    expect_refused("customer!fk", "syntax", 11, "select: '(' is missing at character 12: resource!hint(fields)");
+    expect_refused("customer!fk", "syntax", 11,
+                   "select: '(' is missing at character 12: resource!hint(fields)");
     expect_refused("customer!a!b(c)", "syntax", 11, "select: a second '!' of the same kind at character 11");
-    expect_refused("customer!inner!left(c)", "syntax", 15, "select: a second '!' of the same kind at character 15");
-    expect_refused("customer.name", "syntax", 8,
-                   "select: '.' can't stand at character 9; a field of an embedded resource is written resource(field)");
-    expect_refused("...name", "syntax", 7, "select: '...' stands before an embedded resource: ...customer(name)");
-    expect_refused("...a:b(c)", "syntax", 4, "select: '...' stands before an embedded resource: ...customer(name)");
+    expect_refused("customer!inner!left(c)", "syntax", 15,
+                   "select: a second '!' of the same kind at character 15");
+    expect_refused(
+        "customer.name", "syntax", 8,
+        "select: '.' can't stand at character 9; a field of an embedded resource is written resource(field)");
+    expect_refused("...name", "syntax", 7,
+                   "select: '...' stands before an embedded resource: ...customer(name)");
+    expect_refused("...a:b(c)", "syntax", 4,
+                   "select: '...' stands before an embedded resource: ...customer(name)");
     expect_refused("d->a(b)", "syntax", 4, "select: '(b)' can't stand at character 5; ',' separates fields");
     expect_refused("a::", "name", 3, "select: a name is missing at character 4");
     expect_refused("\"a", "quote", 0, "select: the quote that opens at character 1 is never closed");

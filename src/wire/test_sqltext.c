@@ -20,8 +20,11 @@ TEST(identifiers_are_always_quoted_and_quotes_doubled)
     expect_bytes(text_bytes(&text), "\"a\"\"; drop table b; --\"");
     sqltext_identifier(fresh(), BYTES("\"\"\""));
     expect_bytes(text_bytes(&text), "\"\"\"\"\"\"\"\"");
-    sqltext_qualified(fresh(), BYTES("Shop"), BYTES("Stra\xc3\x9f" "e"));
-    expect_bytes(text_bytes(&text), "\"Shop\".\"Stra\xc3\x9f" "e\"");
+    sqltext_qualified(fresh(), BYTES("Shop"),
+                      BYTES("Stra\xc3\x9f"
+                            "e"));
+    expect_bytes(text_bytes(&text), "\"Shop\".\"Stra\xc3\x9f"
+                                    "e\"");
     sqltext_qualified(fresh(), BYTES(""), BYTES("t"));
     expect_bytes(text_bytes(&text), "\"t\"");
     expect(text_ok(&text));

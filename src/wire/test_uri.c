@@ -1,4 +1,5 @@
-/* Goal: one target has one meaning; whatever could be read two ways is refused, at every limit and one past it. */
+/* Goal: one target has one meaning; whatever could be read two ways is refused, at every limit and one
+ * past it. */
 #include "base/test.h"
 
 #include "wire/uri.h"
@@ -113,8 +114,8 @@ TEST(encodings_that_could_be_read_two_ways_are_refused)
     REFUSED("/a%00b", "percent", 2);
     REFUSED("/a?b=%00", "percent", 5);
     REFUSED("/%ff", "utf8", 1);
-    REFUSED("/%c0%af", "utf8", 1);         /* overlong '/' */
-    REFUSED("/x?a=%ed%a0%80", "utf8", 5);  /* a surrogate */
+    REFUSED("/%c0%af", "utf8", 1);        /* overlong '/' */
+    REFUSED("/x?a=%ed%a0%80", "utf8", 5); /* a surrogate */
     REFUSED("/a b", "character", 2);
     REFUSED("/a?b c", "character", 4);
     REFUSED("/a#b", "character", 2);

@@ -1,4 +1,5 @@
-/* Goal: a file becomes a tree that knows where everything stands; what is wrong is told with line, column and fix. */
+/* Goal: a file becomes a tree that knows where everything stands; what is wrong is told with line, column
+ * and fix. */
 #include "base/test.h"
 
 #include "wire/yaml.h"
@@ -58,7 +59,8 @@ TEST(everything_knows_its_place)
     expect_bytes(form("a: 1\nb:\n  - x\n  - \"y\"\n  - {z: ~}\nc:\n'd e': !!str 5\n"),
                  "{a@1:1=1@1:4 b@2:1=[x@3:5 'y@4:5 {z@5:6=~@5:9}] c@6:1=@6:1 'd e@7:1='5@7:14}");
     expect_bytes(form("gr\xc3\xbc\xc3\x9f: x\n"), "{gr\xc3\xbc\xc3\x9f@1:1=x@1:7}");
-    expect_bytes(form("a: |\n  one\n  two\nb: >\n  one\n  two\n"), "{a@1:1='one\ntwo\n@2:1 b@4:1='one two\n@5:1}");
+    expect_bytes(form("a: |\n  one\n  two\nb: >\n  one\n  two\n"),
+                 "{a@1:1='one\ntwo\n@2:1 b@4:1='one two\n@5:1}");
     expect_bytes(form(""), "@1:1");
     expect_bytes(form("# nothing\n"), "@1:1");
     expect(yaml_is_null(root));
@@ -121,7 +123,8 @@ TEST(what_is_wrong_is_told_with_line_column_and_fix)
     expect_bytes(form("a: 1\nb: 2\na: 3\nb: 4\n"),
                  "a.yaml:3:1: error: the key 'a' stands here a second time; first in line 1\n"
                  "a.yaml:4:1: error: the key 'b' stands here a second time; first in line 2\n");
-    expect_bytes(form("a: 1\n---\nb: 2\n"), "a.yaml:2:1: error: a second document begins here; a file holds one\n");
+    expect_bytes(form("a: 1\n---\nb: 2\n"),
+                 "a.yaml:2:1: error: a second document begins here; a file holds one\n");
     expect_bytes(form("? [a]\n: 1\n"), "a.yaml:1:3: error: a key must be a text, not a list\n");
     expect_bytes(form("a: !thing 1\n"), "a.yaml:1:11: error: the tag !thing is not known here\n"
                                         "  leave the tag out; only !!str has a meaning\n");
@@ -129,8 +132,9 @@ TEST(what_is_wrong_is_told_with_line_column_and_fix)
                                   "  mark it with &b, or quote the text if it only begins with a star\n");
     expect_bytes(form("a: &b [*b]\n"), "a.yaml:1:9: error: *b stands inside what it names\n");
     expect_bytes(form("a: 1\nb: \xff\n"), "a.yaml:2:1: error: this line is not UTF-8\n");
-    expect_bytes(form("a: 1\nb: \xc3\xbc\x01\n"), "a.yaml:2:5: error: a control character (0x01) can't stand in YAML\n"
-                                                  "  write it in double quotes as \\x01\n");
+    expect_bytes(form("a: 1\nb: \xc3\xbc\x01\n"),
+                 "a.yaml:2:5: error: a control character (0x01) can't stand in YAML\n"
+                 "  write it in double quotes as \\x01\n");
     expect(!parse_bytes(BYTES("a: \0\n")));
     expect(!parse("a: \"x\n"));
     expect(!parse("a:\n\tb: 1\n"));
@@ -220,7 +224,8 @@ static bool resolve(void *context, struct bytes name, struct bytes *ret_value)
 TEST(references_are_expanded_once_and_only_in_values)
 {
     int64_t port;
-    expect(parse("a: ${PORT}\nb: \"x${PORT}y${NONE:-z}\"\nc: &t ${TRICK}\nd: *t\ne: $${PORT}\n${PORT}: 1\nf: ${NULLISH}\n"
+    expect(parse("a: ${PORT}\nb: \"x${PORT}y${NONE:-z}\"\nc: &t ${TRICK}\nd: *t\ne: $${PORT}\n${PORT}: 1\nf: "
+                 "${NULLISH}\n"
                  "g: $5 and $\n"));
     yaml_expand(&arena, root, resolve, NULL, &diagnostics);
     expect_eq(diagnostics.count, 0);
@@ -267,6 +272,7 @@ TEST(diagnostics_keep_a_number_and_count_the_rest)
     diagnostics_write_json(&shown, &diagnostics);
     expect_bytes(text_bytes(&shown),
                  "[{\"severity\":\"error\",\"file\":\"b.yaml\",\"message\":\"line break ?\"},"
-                 "{\"severity\":\"warning\",\"file\":\"b.yaml\",\"line\":3,\"column\":4,\"message\":\"second \\\"one\\\"\","
+                 "{\"severity\":\"warning\",\"file\":\"b.yaml\",\"line\":3,\"column\":4,\"message\":\"second "
+                 "\\\"one\\\"\","
                  "\"fix\":\"do this\"}]");
 }

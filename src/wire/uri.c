@@ -65,7 +65,8 @@ static int hex_digit(char c)
     return -1;
 }
 
-static bool decode_slow(const struct parser *parser, struct bytes raw, bool plus_is_space, struct bytes *ret_decoded)
+static bool decode_slow(const struct parser *parser, struct bytes raw, bool plus_is_space,
+                        struct bytes *ret_decoded)
 {
     char *decoded = arena_alloc(parser->arena, raw.size);
     if (!decoded)
@@ -80,8 +81,9 @@ static bool decode_slow(const struct parser *parser, struct bytes raw, bool plus
         } else {
             const int high = end - at > 2 ? hex_digit(at[1]) : -1, low = end - at > 2 ? hex_digit(at[2]) : -1;
             if (high < 0 || low < 0)
-                return wire_fail(parser->error, offset_of(parser, at), "percent",
-                                 "'%%' must be followed by two hexadecimal digits; a percent sign itself is %%25");
+                return wire_fail(
+                    parser->error, offset_of(parser, at), "percent",
+                    "'%%' must be followed by two hexadecimal digits; a percent sign itself is %%25");
             if (high == 0 && low == 0)
                 return wire_fail(parser->error, offset_of(parser, at), "percent", "%%00 is not allowed");
             *to++ = (char)(high * 16 + low);
@@ -90,12 +92,14 @@ static bool decode_slow(const struct parser *parser, struct bytes raw, bool plus
     }
     *ret_decoded = (struct bytes){ decoded, (size_t)(to - decoded) };
     if (!bytes_is_utf8(*ret_decoded))
-        return wire_fail(parser->error, offset_of(parser, raw.data), "utf8", "the decoded bytes are not valid UTF-8");
+        return wire_fail(parser->error, offset_of(parser, raw.data), "utf8",
+                         "the decoded bytes are not valid UTF-8");
     return true;
 }
 
 /* The bytes were checked against `traits` already. */
-static bool decode(const struct parser *parser, struct bytes raw, bool plus_is_space, struct bytes *ret_decoded)
+static bool decode(const struct parser *parser, struct bytes raw, bool plus_is_space,
+                   struct bytes *ret_decoded)
 {
     const bool plain = bytes_find(raw, '%') < 0 && (!plus_is_space || bytes_find(raw, '+') < 0);
     *ret_decoded = raw;
@@ -227,7 +231,8 @@ bool uri_parse(struct arena *arena, struct bytes target, struct uri *ret_uri, st
     const struct parser parser = { arena, target, error };
     struct uri uri = { 0 };
     if (target.size > URI_BYTES_MAX)
-        return wire_fail(error, URI_BYTES_MAX, "too_long", "the request target is longer than %d bytes", URI_BYTES_MAX);
+        return wire_fail(error, URI_BYTES_MAX, "too_long", "the request target is longer than %d bytes",
+                         URI_BYTES_MAX);
     if (bytes_is(target, "*")) {
         *ret_uri = (struct uri){ .path = target, .asterisk = true };
         return true;
@@ -253,7 +258,8 @@ bool uri_parse_query(struct arena *arena, struct bytes query, struct uri *ret_ur
 {
     const struct parser parser = { arena, query, error };
     if (query.size > URI_BYTES_MAX)
-        return wire_fail(error, URI_BYTES_MAX, "too_long", "the query is longer than %d bytes", URI_BYTES_MAX);
+        return wire_fail(error, URI_BYTES_MAX, "too_long", "the query is longer than %d bytes",
+                         URI_BYTES_MAX);
     struct uri uri = { .query = query };
     if (!parse_query(&parser, &uri))
         return false;
@@ -281,7 +287,8 @@ bool uri_query_once(const struct uri *uri, const char *name, const struct uri_pa
     const struct uri_pair *pair = uri_query_next(uri, name, NULL);
     const struct uri_pair *again = pair ? uri_query_next(uri, name, pair) : NULL;
     if (again)
-        return wire_fail(error, again->offset, "duplicate", "the parameter '%s' is given twice; give it once", name);
+        return wire_fail(error, again->offset, "duplicate", "the parameter '%s' is given twice; give it once",
+                         name);
     *ret_pair = pair;
     return true;
 }

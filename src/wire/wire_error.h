@@ -1,9 +1,9 @@
 #pragma once
 /* wire_error.h - where a grammar gave up, and what would have been right.
  *
- * A parser of this room that returns false has filled one of these: the offset into the bytes it was given, a stable
- * code for programs, and one sentence for people. The sentence may quote the input; it is always valid UTF-8 without
- * control characters, so it can stand in an answer or a log as it is. */
+ * A parser of this room that returns false has filled one of these: the offset into the bytes it was
+ * given, a stable code for programs, and one sentence for people. The sentence may quote the input; it is
+ * always valid UTF-8 without control characters, so it can stand in an answer or a log as it is. */
 #include <stddef.h>
 
 #include "base/bytes.h"
@@ -25,5 +25,6 @@ bool wire_fail(struct wire_error *error, size_t offset, const char *code, const 
 /* The arena reached its ceiling: code "memory". Returns false. */
 bool wire_fail_memory(struct wire_error *error);
 
-/* The beginning of `b`, at most WIRE_EXCERPT_BYTES and never cut inside a character: for "%.*s" in messages. */
+/* The beginning of `b`, at most WIRE_EXCERPT_BYTES and never cut inside a character: for "%.*s" in
+ * messages. */
 struct bytes wire_excerpt(struct bytes b);

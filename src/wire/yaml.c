@@ -52,7 +52,8 @@ static struct source_place place_of(struct builder *builder, struct fy_event *ev
 
 static bool no_memory(struct builder *builder)
 {
-    return diagnostics_error(builder->diagnostics, builder->last, "the file needs more memory than is allowed");
+    return diagnostics_error(builder->diagnostics, builder->last,
+                             "the file needs more memory than is allowed");
 }
 
 /* ---- nodes ---- */
@@ -62,7 +63,8 @@ static bool count_nodes(struct builder *builder, struct source_place place, int 
     builder->nodes_total += more;
     if (builder->nodes_total <= YAML_NODES_MAX)
         return true;
-    return diagnostics_error(builder->diagnostics, place, "the file has more than %d values, counting what aliases repeat",
+    return diagnostics_error(builder->diagnostics, place,
+                             "the file has more than %d values, counting what aliases repeat",
                              YAML_NODES_MAX);
 }
 
@@ -123,13 +125,15 @@ static bool attach(struct builder *builder, struct yaml_node *node, struct sourc
 
 /* ---- anchors and aliases ---- */
 
-static bool anchor_add(struct builder *builder, struct fy_token *token, struct yaml_node *node, int *ret_index)
+static bool anchor_add(struct builder *builder, struct fy_token *token, struct yaml_node *node,
+                       int *ret_index)
 {
     *ret_index = -1;
     if (!token)
         return true;
     if (builder->anchors_count == YAML_ANCHORS_MAX)
-        return diagnostics_error(builder->diagnostics, builder->last, "more than %d anchors", YAML_ANCHORS_MAX);
+        return diagnostics_error(builder->diagnostics, builder->last, "more than %d anchors",
+                                 YAML_ANCHORS_MAX);
     size_t size = 0;
     const char *text = fy_token_get_text(token, &size);
     char *name = text ? arena_copy(builder->arena, (struct bytes){ text, size }) : NULL;
@@ -146,19 +150,22 @@ static bool alias_attach(struct builder *builder, struct fy_event *event)
     size_t size = 0;
     const char *text = fy_token_get_text(event->alias.anchor, &size);
     const struct bytes name = wire_excerpt((struct bytes){ text ? text : "", text ? size : 0 });
-    for (int i = builder->anchors_count - 1; i >= 0; i--) { /* the last of a name counts (YAML 1.2.2, 3.2.2.2) */
+    for (int i = builder->anchors_count - 1; i >= 0;
+         i--) { /* the last of a name counts (YAML 1.2.2, 3.2.2.2) */
         struct yaml_node *node = builder->anchors[i].node;
         if (!bytes_equal(builder->anchors[i].name, (struct bytes){ text ? text : "", text ? size : 0 }))
             continue;
         if (!node)
-            return diagnostics_error(builder->diagnostics, place, "*%.*s stands inside what it names", BYTES_ARG(name));
+            return diagnostics_error(builder->diagnostics, place, "*%.*s stands inside what it names",
+                                     BYTES_ARG(name));
         if (builder->depth + node->height - 1 > YAML_DEPTH_MAX)
             return diagnostics_error(builder->diagnostics, place, "nested deeper than %d", YAML_DEPTH_MAX);
         return count_nodes(builder, place, node->weight) && attach(builder, node, place);
     }
-    diagnostics_error(builder->diagnostics, place, "*%.*s names nothing that stands before it", BYTES_ARG(name));
-    diagnostics_fix(builder->diagnostics, "mark it with &%.*s, or quote the text if it only begins with a star",
-                    BYTES_ARG(name));
+    diagnostics_error(builder->diagnostics, place, "*%.*s names nothing that stands before it",
+                      BYTES_ARG(name));
+    diagnostics_fix(builder->diagnostics,
+                    "mark it with &%.*s, or quote the text if it only begins with a star", BYTES_ARG(name));
     return false;
 }
 
@@ -176,7 +183,8 @@ static bool tag_check(struct builder *builder, struct fy_token *tag, struct yaml
         node->plain = false;
         return true;
     }
-    diagnostics_error(builder->diagnostics, node->place, "the tag %.*s is not known here", BYTES_ARG(wire_excerpt(name)));
+    diagnostics_error(builder->diagnostics, node->place, "the tag %.*s is not known here",
+                      BYTES_ARG(wire_excerpt(name)));
     diagnostics_fix(builder->diagnostics, "leave the tag out; only !!str has a meaning");
     return false;
 }
@@ -217,8 +225,9 @@ static bool collection_begin(struct builder *builder, struct fy_event *event, en
 static bool duplicate(struct builder *builder, const struct yaml_node *first, const struct yaml_node *second)
 {
     const struct bytes name = wire_excerpt(second->value);
-    diagnostics_error(builder->diagnostics, second->place, "the key '%.*s' stands here a second time; first in line %u",
-                      BYTES_ARG(name), first->place.line);
+    diagnostics_error(builder->diagnostics, second->place,
+                      "the key '%.*s' stands here a second time; first in line %u", BYTES_ARG(name),
+                      first->place.line);
     return false;
 }
 
@@ -281,7 +290,8 @@ static const struct {
     const char *part, *fix;
 } hints[] = {
     { "nested block mapping on the same line", "a value that holds ': ' must stand in quotes" },
-    { "multiline plain key", "check the indentation of the next line: spaces only, and as deep as its neighbours" },
+    { "multiline plain key",
+      "check the indentation of the next line: spaces only, and as deep as its neighbours" },
     { "without a closing bracket", "close the list with ']' or the mapping with '}'" },
     { "without closing quote", "close the quote" },
     { "tab", "indent with spaces" },
@@ -356,7 +366,8 @@ static bool utf8_check(struct builder *builder)
         return true;
     for (uint32_t line = 1; rest.data; line++)
         if (!bytes_is_utf8(bytes_cut(&rest, '\n')))
-            return diagnostics_error(builder->diagnostics, place_at(builder, line, 1), "this line is not UTF-8");
+            return diagnostics_error(builder->diagnostics, place_at(builder, line, 1),
+                                     "this line is not UTF-8");
     return false;
 }
 
@@ -380,7 +391,8 @@ bool yaml_parse(struct arena *arena, const struct yaml_source *source, struct di
     struct fy_diag *diag = fy_diag_create(&diag_cfg);
     check(diag != NULL);
     fy_diag_set_collect_errors(diag, true);
-    const struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE, .diag = diag };
+    const struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE,
+                                      .diag = diag };
     struct fy_parser *parser = fy_parser_create(&cfg);
     check(parser != NULL);
     bool parsed = true;

@@ -1,10 +1,11 @@
 #pragma once
 /* yaml.h - YAML 1.2 as a small tree that knows where everything stands, for declared files.
  *
- * libfyaml reads the text; this room bounds it and keeps only what files of an app need: one document, keys that are
- * scalars and stand once, no tags but !!str. Scalars stay text: what they mean (number, boolean, null) is asked by
- * whoever reads them, by YAML 1.2's core schema, so `no` is a text and 1.10 stays 1.10. An alias shares the node of its
- * anchor; the size and depth of the expanded tree are what is bounded, so a billion laughs end as an error.
+ * libfyaml reads the text; this room bounds it and keeps only what files of an app need: one document,
+ * keys that are scalars and stand once, no tags but !!str. Scalars stay text: what they mean (number,
+ * boolean, null) is asked by whoever reads them, by YAML 1.2's core schema, so `no` is a text and 1.10
+ * stays 1.10. An alias shares the node of its anchor; the size and depth of the expanded tree are what is
+ * bounded, so a billion laughs end as an error.
  * Source: YAML 1.2.2, 10.3 (core schema). */
 #include "wire/diagnostic.h"
 
@@ -22,8 +23,8 @@ struct yaml_pair {
 };
 struct yaml_node {
     enum yaml_kind kind;
-    bool plain;    /* scalars: without quotes, so it may mean a number, a boolean or nothing */
-    bool expanded; /* scalars: yaml_expand() put something in */
+    bool plain;     /* scalars: without quotes, so it may mean a number, a boolean or nothing */
+    bool expanded;  /* scalars: yaml_expand() put something in */
     uint8_t height; /* levels below, itself included */
     struct source_place place;
     struct bytes value; /* scalars; NUL-terminated behind its size */
@@ -64,7 +65,8 @@ const char *yaml_describe(struct arena *arena, const struct yaml_node *node);
 /* The value of a name, or false when there is none. */
 typedef bool yaml_resolve_fn(void *context, struct bytes name, struct bytes *ret_value);
 
-/* Replaces ${NAME} and ${NAME:-preset} in the values of scalars (not in keys); $${ is ${ itself. What is put in is not
- * looked at again. Errors: diagnostics for names that are unknown or malformed, at their scalar. */
+/* Replaces ${NAME} and ${NAME:-preset} in the values of scalars (not in keys); $${ is ${ itself. What is
+ * put in is not looked at again. Errors: diagnostics for names that are unknown or malformed, at their
+ * scalar. */
 void yaml_expand(struct arena *arena, struct yaml_node *root, yaml_resolve_fn *resolve, void *context,
                  struct diagnostics *diagnostics);

@@ -126,8 +126,8 @@ static bool is_name(struct bytes name)
 }
 
 /* NAME or NAME:-preset, as it stands between the braces. */
-static bool reference_write(const struct expansion *expansion, const struct yaml_node *node, struct bytes inside,
-                            struct text *out)
+static bool reference_write(const struct expansion *expansion, const struct yaml_node *node,
+                            struct bytes inside, struct text *out)
 {
     const char *colon = inside.size ? memmem(inside.data, inside.size, ":-", 2) : NULL;
     const struct bytes name = colon ? bytes_first(inside, (size_t)(colon - inside.data)) : inside;
@@ -147,7 +147,8 @@ static bool reference_write(const struct expansion *expansion, const struct yaml
         text_add(out, bytes_from(inside, name.size + 2));
         return true;
     }
-    diagnostics_error(expansion->diagnostics, node->place, "the environment variable %.*s is not set", BYTES_ARG(shown));
+    diagnostics_error(expansion->diagnostics, node->place, "the environment variable %.*s is not set",
+                      BYTES_ARG(shown));
     diagnostics_fix(expansion->diagnostics, "set it, or give a preset: ${%.*s:-value}", BYTES_ARG(shown));
     return false;
 }
@@ -192,7 +193,8 @@ static void scalar_expand(const struct expansion *expansion, struct yaml_node *n
         diagnostics_error(expansion->diagnostics, node->place, "the file needs more memory than is allowed");
 }
 
-/* Recursion is bounded by YAML_DEPTH_MAX; shared nodes are visited as often as aliases stand, YAML_NODES_MAX at most. */
+/* Recursion is bounded by YAML_DEPTH_MAX; shared nodes are visited as often as aliases stand,
+ * YAML_NODES_MAX at most. */
 static void node_expand(const struct expansion *expansion, struct yaml_node *node)
 {
     if (node->kind == YAML_SCALAR)
