@@ -23,7 +23,7 @@ struct uri_pair {
 
 struct uri {
     struct bytes authority; /* of the absolute form, undecoded; else empty */
-    struct bytes path;      /* as sent, undecoded; "/" when the absolute form has none; "*" for the asterisk */
+    struct bytes path;      /* as sent, undecoded; "/" when the absolute form has none */
     struct bytes query;     /* as sent, without '?' */
     bool asterisk;          /* OPTIONS * */
     bool trailing_slash;    /* "/v1/orders/": not a segment */
