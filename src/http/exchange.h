@@ -51,6 +51,7 @@ struct exchange {
     struct bytes borrowed;
     bool is_borrowed, finished, streaming, head_sent, failed;
     bool gone;           /* the client is: nobody reads the answer */
+    bool expects_other;  /* than 100-continue */
     bool cut;            /* the stream failed half way: end it visibly broken */
     int64_t stream_sent; /* body bytes handed to the wire */
     enum http_stage stage;

@@ -163,6 +163,7 @@ static void refuse(struct h1 *h1, const struct problem *problem, const char *mes
     failure_here = &failure;
     (void)fail(problem, "%s", message);
     h1->keep = false;
+    h1->core->date_until_ns = 0; /* outside fibers the turn's time may be old */
     http_correlate(exchange);
     answer_header_set(&exchange->req, "X-Request-Id", bytes_of(exchange->req.correlation_id));
     http_answer_failure(&exchange->req);
@@ -235,7 +236,6 @@ static bool method_of(struct bytes name, enum http_method *ret_method)
 static bool take_head(struct h1 *h1)
 {
     struct req *req = &h1->exchange->req;
-    struct wire_error error;
     _Static_assert(sizeof(struct http_header) == sizeof(struct http1_field), "the same, on two floors");
     req->headers = (const struct http_header *)h1->head.fields;
     req->headers_count = h1->head.fields_count;
@@ -246,15 +246,6 @@ static bool take_head(struct h1 *h1)
     }
     if (h1->head.target.size > (size_t)h1->core->server->conf.target_bytes_max) {
         refuse_head(h1, &(struct http1_error){ 414, "the request target is longer than this server accepts" });
-        return false;
-    }
-    if (!uri_parse(&req->arena, req->target, &req->uri, &error)) {
-        refuse_head(h1, &(struct http1_error){ 400, error.message });
-        return false;
-    }
-    /* RFC 9112, 3.2.2: the absolute form's authority counts; one that differs from Host is a trick or a mistake. */
-    if (req->uri.authority.size && h1->head.host.data && !bytes_equal_nocase(req->uri.authority, h1->head.host)) {
-        refuse_head(h1, &(struct http1_error){ 400, "the target's authority is not the Host" });
         return false;
     }
     return true;
@@ -273,11 +264,8 @@ static void start(struct h1 *h1)
     h1->body_left = h1->head.content_length;
     h1->chunked = (struct chunked){ 0 };
     h1->body = h1->head.chunked || h1->body_left ? H1_BODY_UNREAD : H1_BODY_DONE;
-    h1->continue_owed = h1->head.expect_continue && h1->body == H1_BODY_UNREAD;
-    if (h1->head.expect_other) {
-        refuse(h1, &PROBLEM_EXPECTATION, "only `Expect: 100-continue` is understood");
-        return;
-    }
+    h1->continue_owed = (h1->head.expect_continue || h1->head.expect_other) && h1->body == H1_BODY_UNREAD;
+    exchange->expects_other = h1->head.expect_other;
     h1->fiber = fiber_start(&(struct fiber_plan){
         .name = "request", .run = run, .arg = h1,
         .deadline_ns = exchange->req.started_ns + core->server->conf.request_timeout_ns });
@@ -414,7 +402,7 @@ int64_t h1_sweep(struct http_core *core, int64_t now_ns)
         const int64_t timeout_ns = timeout_of(core, swept[i]);
         while (list->first && list->first->since_ns + timeout_ns <= now_ns) {
             struct h1 *h1 = list->first;
-            if (swept[i] == H1_HEAD) {
+            if (swept[i] == H1_HEAD && h1->filled > h1->scan.start) { /* a lone CRLF is no beginning */
                 metric_add(&http_timeouts, 1);
                 refuse(h1, &PROBLEM_REQUEST_TIMEOUT, "the request's head did not arrive in time");
             } else {

@@ -110,8 +110,10 @@ static bool write_out(struct h1 *h1, struct iovec *parts, int count, int64_t lat
         parts->iov_base = (char *)parts->iov_base + written;
         parts->iov_len -= (size_t)written;
         done = conn_write_all(&h1->conn, parts, count, core_now_ns() + late_in_ns);
-        if (!done && !exchange->gone)
+        if (!done && !exchange->gone) { /* too slow: what the kernel still holds for it is thrown away, too */
             metric_add(&http_timeouts, 1);
+            conn_abort(&h1->conn);
+        }
     }
     if (!done) {
         exchange->gone = true;

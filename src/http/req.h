@@ -48,6 +48,7 @@ struct bytes req_header(const struct req *req, const char *name);
 int req_header_count(const struct req *req, const char *name);
 /* Path parameter by the pattern's name; data NULL if there is none. */
 struct bytes req_param(const struct req *req, const char *name);
+/* Monotonic, as of this very moment. */
 int64_t req_now_ns(const struct req *req);
 
 /* Reads the whole body into the arena; answers `Expect: 100-continue` first. Idempotent.

@@ -76,10 +76,30 @@ bool http_stage_route(struct req *req, void *room)
     return true;
 }
 
+/* What is wrong with a request whose framing is sound: the connection can go on. */
+static bool read_target(struct exchange *exchange)
+{
+    struct req *req = &exchange->req;
+    struct wire_error error;
+    if (!uri_parse(&req->arena, req->target, &req->uri, &error))
+        return fail(&PROBLEM_BAD_REQUEST, "%s", error.message);
+    /* RFC 9112, 3.2.2: the absolute form's authority counts; one that differs from Host is a trick or a mistake. */
+    const struct bytes host = req_header(req, "host");
+    if (req->uri.authority.size && host.data && !bytes_equal_nocase(req->uri.authority, host))
+        return fail(&PROBLEM_BAD_REQUEST, "the target's authority is not the Host");
+    if (exchange->expects_other)
+        return fail(&PROBLEM_EXPECTATION, "only `Expect: 100-continue` is understood");
+    return true;
+}
+
 static bool run_before(struct exchange *exchange)
 {
     const struct http_server *server = exchange->core->server;
     struct req *req = &exchange->req;
+    if (!read_target(exchange)) {
+        (void)http_stage_correlate(req, NULL);
+        return false;
+    }
     for (int i = 0; i < server->before_count; i++) {
         const struct http_filter *filter = &server->filters[i];
         exchange->stage = filter->stage;
@@ -97,7 +117,10 @@ static bool is_sendable(struct exchange *exchange)
 {
     if (!exchange->streaming && !exchange->req.arena.exhausted && text_ok(&exchange->text))
         return true;
-    return exchange->streaming || fail(&PROBLEM_TOO_LARGE, "the answer needs more memory than a request may have");
+    if (exchange->streaming)
+        return true;
+    failure_clear(); /* one that the handler coped with */
+    return fail(&PROBLEM_TOO_LARGE, "the answer needs more memory than a request may have");
 }
 
 /* The request failed: the envelope takes the place of whatever was built. Behind a stream's first byte that is too late. */

@@ -279,8 +279,7 @@ static bool read_framing_field(const struct http1_field *field, struct framing *
         if (head->minor == 0)
             return refuse(ret_error, 400, "a Transfer-Encoding in HTTP/1.0");
         if (!bytes_is_nocase(value, "chunked"))
-            return refuse(ret_error, bytes_find(value, ',') >= 0 ? 400 : 501,
-                          "the only Transfer-Encoding understood is `chunked`");
+            return refuse(ret_error, 400, "the only Transfer-Encoding understood is `chunked`");
         head->chunked = true;
     } else if (bytes_is(name, "connection")) {
         read_connection(value, framing);
