@@ -130,7 +130,7 @@ static bool read_chunked(struct h1 *h1, int64_t bytes_max, struct bytes *ret_bod
             return false;
         if (!data.size)
             break;
-        if ((int64_t)(body.size + data.size) > bytes_max)
+        if ((int64_t)(body.size + data.size + h1->chunked.left) > bytes_max) /* also what this chunk only announces */
             return too_large(h1, bytes_max);
         text_add(&body, data);
         if (!text_ok(&body))
