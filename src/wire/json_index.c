@@ -14,10 +14,9 @@ void json_index_init(struct json_index *index, const char *text, size_t size)
 {
     /* Not the tokens: they are written before they are read, and clearing them would cost more than a short
      * text. */
-    memset(index, 0, offsetof(struct json_index, tokens));
     index->text = text;
     index->size = size;
-    index->control_at = SIZE_MAX;
+    index->scan = (struct json_scan){ .control_at = SIZE_MAX };
     index->wide =
         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("bmi");
 }
@@ -41,28 +40,29 @@ static inline uint64_t escaped_bytes(uint64_t backslash, uint64_t *carry)
 
 /* The tokens of a block, and what is carried to the next one. in_string: each opening quote and what it
  * opens. */
-static inline uint64_t token_bits(struct json_index *index, const struct masks *masks, uint64_t in_string,
+static inline uint64_t token_bits(struct json_scan *scan, const struct masks *masks, uint64_t in_string,
                                   uint64_t quote)
 {
-    const uint64_t inside = in_string ^ index->in_string;
-    index->in_string = (uint64_t)((int64_t)inside >> 63);
-    index->high_bits |= masks->high;
+    const uint64_t inside = in_string ^ scan->in_string;
+    scan->in_string = (uint64_t)((int64_t)inside >> 63);
+    scan->high_bits |= masks->high;
 
     const uint64_t control = masks->control & inside;
-    if (unlikely(control && index->control_at == SIZE_MAX))
-        index->control_at = index->at + (size_t)__builtin_ctzll(control);
+    if (unlikely(control && scan->control_at == SIZE_MAX))
+        scan->control_at = scan->at + (size_t)__builtin_ctzll(control);
     if (masks->backslash)
-        index->backslash_until = index->at + JSON_BLOCK_BYTES;
+        scan->backslash_until = scan->at + JSON_BLOCK_BYTES;
 
     const uint64_t scalar = ~(masks->punctuation | masks->space | inside | quote);
-    const uint64_t starts = scalar & ~(scalar << 1 | index->scalar);
-    index->scalar = scalar >> 63;
+    const uint64_t starts = scalar & ~(scalar << 1 | scan->scalar);
+    scan->scalar = scalar >> 63;
     return (masks->punctuation & ~inside) | quote | starts;
 }
 
 static inline struct masks classify_narrow(const char *block)
 {
     struct masks masks = { 0 };
+#pragma GCC unroll 4
     for (unsigned i = 0; i < 4; i++) {
         const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(block + 16 * i));
         const __m128i folded =
@@ -88,18 +88,16 @@ static inline struct masks classify_narrow(const char *block)
     return masks;
 }
 
-static void block_narrow(struct json_index *index, const char *block)
+static inline void block_narrow(struct json_scan *scan, const char *block, uint32_t *tokens)
 {
     const struct masks masks = classify_narrow(block);
-    const uint64_t quote = masks.quote & ~escaped_bytes(masks.backslash, &index->escaped);
+    const uint64_t quote = masks.quote & ~escaped_bytes(masks.backslash, &scan->escaped);
     uint64_t in_string = quote; /* each bit becomes the parity of those up to it */
     for (unsigned shift = 1; shift < 64; shift *= 2)
         in_string ^= in_string << shift;
-    uint64_t bits = token_bits(index, &masks, in_string, quote);
-    uint32_t *to = index->tokens + index->count;
+    uint64_t bits = token_bits(scan, &masks, in_string, quote);
     for (; bits; bits &= bits - 1)
-        *to++ = (uint32_t)index->at + (uint32_t)__builtin_ctzll(bits);
-    index->count = (uint32_t)(to - index->tokens);
+        tokens[scan->count++] = (uint32_t)scan->at + (uint32_t)__builtin_ctzll(bits);
 }
 
 #define WIDE __attribute__((target("avx2,pclmul,bmi,popcnt")))
@@ -117,6 +115,7 @@ WIDE static inline struct masks classify_wide(const char *block)
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0);
     /* clang-format on */
     struct masks masks = { 0 };
+#pragma GCC unroll 2
     for (unsigned i = 0; i < 2; i++) {
         const __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(block + 32 * i));
         const __m256i folded = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
@@ -137,90 +136,67 @@ WIDE static inline struct masks classify_wide(const char *block)
     return masks;
 }
 
-WIDE static inline void block_wide(struct json_index *index, const char *block)
+WIDE static inline void block_wide(struct json_scan *scan, const char *block, uint32_t *tokens)
 {
     const struct masks masks = classify_wide(block);
-    const uint64_t quote = masks.quote & ~escaped_bytes(masks.backslash, &index->escaped);
+    const uint64_t quote = masks.quote & ~escaped_bytes(masks.backslash, &scan->escaped);
     /* Multiplying by all ones without carries: each bit becomes the parity of those up to it. */
     const __m128i parity =
         _mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)quote), _mm_set1_epi8((char)0xff), 0);
-    uint64_t bits = token_bits(index, &masks, (uint64_t)_mm_cvtsi128_si64(parity), quote);
-    uint32_t *to = index->tokens + index->count;
+    uint64_t bits = token_bits(scan, &masks, (uint64_t)_mm_cvtsi128_si64(parity), quote);
     const uint32_t count = (uint32_t)__builtin_popcountll(bits);
+    tokens += scan->count;
+    scan->count += count;
     /* Eight at a time whether they are there or not: the count alone decides, and is easier to predict. */
     for (uint32_t done = 0; done < count; done += 8)
+#pragma GCC unroll 8
         for (uint32_t i = 0; i < 8; i++, bits = _blsr_u64(bits))
-            to[done + i] = (uint32_t)index->at + (uint32_t)_tzcnt_u64(bits);
-    index->count += count;
+            tokens[done + i] = (uint32_t)scan->at + (uint32_t)_tzcnt_u64(bits);
 }
 
-static void window_narrow(struct json_index *index, size_t until)
+/* Indexes whole blocks. What is carried over stays in registers meanwhile. */
+static void window_narrow(struct json_index *index, const char *from, size_t blocks)
 {
-    for (; index->at < until; index->at += JSON_BLOCK_BYTES)
-        block_narrow(index, index->text + index->at);
+    struct json_scan scan = index->scan;
+    for (; blocks > 0; blocks--, from += JSON_BLOCK_BYTES, scan.at += JSON_BLOCK_BYTES)
+        block_narrow(&scan, from, index->tokens);
+    index->scan = scan;
 }
 
-WIDE static void window_wide(struct json_index *index, size_t until)
+WIDE static void window_wide(struct json_index *index, const char *from, size_t blocks)
 {
-    for (; index->at < until; index->at += JSON_BLOCK_BYTES)
-        block_wide(index, index->text + index->at);
+    struct json_scan scan = index->scan;
+    for (; blocks > 0; blocks--, from += JSON_BLOCK_BYTES, scan.at += JSON_BLOCK_BYTES)
+        block_wide(&scan, from, index->tokens);
+    index->scan = scan;
+}
+
+static void window(struct json_index *index, const char *from, size_t blocks)
+{
+    if (index->wide)
+        window_wide(index, from, blocks);
+    else
+        window_narrow(index, from, blocks);
 }
 
 bool json_index_next(struct json_index *index)
 {
-    index->count = 0;
-    while (index->count == 0 && index->at < index->size) {
-        const size_t left = index->size - index->at;
-        if (left >= JSON_BLOCK_BYTES) {
-            const size_t whole = left & ~(size_t)(JSON_BLOCK_BYTES - 1);
-            const size_t until = index->at + (whole < JSON_WINDOW_BYTES ? whole : JSON_WINDOW_BYTES);
-            if (index->wide)
-                window_wide(index, until);
-            else
-                window_narrow(index, until);
-        } else {
+    struct json_scan *const scan = &index->scan;
+    scan->count = 0;
+    while (scan->count == 0 && scan->at < index->size) {
+        const char *const from = index->text + scan->at;
+        const size_t left = index->size - scan->at;
+        if (left >= JSON_WINDOW_BYTES)
+            window(index, from, JSON_WINDOW_BYTES / JSON_BLOCK_BYTES);
+        else if (left >= JSON_BLOCK_BYTES)
+            window(index, from, left / JSON_BLOCK_BYTES);
+        else {
             char block[JSON_BLOCK_BYTES];
             memset(block, ' ', sizeof block);
-            memcpy(block, index->text + index->at, left);
-            block_narrow(index, block);
-            index->at = index->size;
+            memcpy(block, from, left);
+            window(index, block, 1);
+            scan->at = index->size;
         }
     }
-    return index->count > 0;
-}
-
-/* Length of the well-formed sequence that starts here, 0 if there is none. Source: RFC 3629, section 4. */
-static size_t utf8_sequence(const unsigned char *s, size_t left)
-{
-    const unsigned char c = s[0];
-    if (c < 0x80)
-        return 1;
-    if (c < 0xc2 || c > 0xf4)
-        return 0;
-    if (c < 0xe0)
-        return left >= 2 && (s[1] & 0xc0) == 0x80 ? 2 : 0;
-    if (c < 0xf0) {
-        const unsigned char low = c == 0xe0 ? 0xa0 : 0x80, high = c == 0xed ? 0x9f : 0xbf;
-        return left >= 3 && s[1] >= low && s[1] <= high && (s[2] & 0xc0) == 0x80 ? 3 : 0;
-    }
-    const unsigned char low = c == 0xf0 ? 0x90 : 0x80, high = c == 0xf4 ? 0x8f : 0xbf;
-    return left >= 4 && s[1] >= low && s[1] <= high && (s[2] & 0xc0) == 0x80 && (s[3] & 0xc0) == 0x80 ? 4 : 0;
-}
-
-size_t json_utf8_check(const char *text, size_t size)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    size_t i = 0;
-    while (i < size) {
-        while (i + 16 <= size &&
-               _mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)(s + i))) == 0)
-            i += 16;
-        if (i == size)
-            break;
-        const size_t step = utf8_sequence(s + i, size - i);
-        if (step == 0)
-            return i;
-        i += step;
-    }
-    return size;
+    return scan->count > 0;
 }

@@ -13,9 +13,7 @@
 #define JSON_BLOCK_BYTES  64u
 #define JSON_WINDOW_BYTES 1024u
 
-struct json_index {
-    const char *text;
-    size_t size;
+struct json_scan {
     size_t at;              /* how far the text is indexed */
     size_t control_at;      /* the first control character inside a string, or SIZE_MAX */
     size_t backslash_until; /* no backslash stands at or behind this offset, of what is indexed */
@@ -24,7 +22,12 @@ struct json_index {
     uint64_t escaped;       /* carried over: 1 when the next byte is escaped */
     uint64_t scalar;        /* carried over: 1 when the last byte belongs to a number, a literal or rubbish */
     uint32_t count;         /* tokens of the current window */
-    bool wide;              /* this processor has AVX2, PCLMUL and BMI */
+};
+struct json_index {
+    const char *text;
+    size_t size;
+    struct json_scan scan;
+    bool wide;                                             /* this processor has AVX2, PCLMUL and BMI */
     uint32_t tokens[JSON_WINDOW_BYTES + JSON_BLOCK_BYTES]; /* a block may write past its count */
 };
 
@@ -32,6 +35,3 @@ void json_index_init(struct json_index *index, const char *text, size_t size);
 
 /* Fills the next window that holds a token. False at the end of the text. */
 bool json_index_next(struct json_index *index);
-
-/* The offset of the first byte that is not UTF-8 (RFC 3629), or `size`. */
-size_t json_utf8_check(const char *text, size_t size);

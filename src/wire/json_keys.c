@@ -1,8 +1,8 @@
 #include "wire/json_keys.h"
 
-#include <stdlib.h>
-
-#define KEYS_FEW     8u /* up to here each is compared with each */
+#define KEYS_PAIRED  8u  /* up to here each is compared with each */
+#define KEYS_MARKED  64u /* up to here one byte a slot, on the stack */
+#define SLOTS_MARKED 256u
 #define PROBES_A_KEY 8u /* on average; more means that somebody chose the keys for their hashes */
 
 struct json_key {
@@ -14,11 +14,6 @@ struct json_key {
 static bool refuse_pair(const struct json_key *first, const struct json_key *second,
                         struct json_fault *ret_fault)
 {
-    if (second->node < first->node) {
-        const struct json_key *swap = first;
-        first = second;
-        second = swap;
-    }
     *ret_fault = (struct json_fault){ JSON_ERROR_DUPLICATE_KEY, second->node->offset - 1u, NULL,
                                       first->node->offset - 1u };
     return false;
@@ -40,15 +35,6 @@ static bool keys_collect(struct json_keys *room, const struct json_doc *doc, con
         if (unlikely(!keys->name.data))
             return false;
     }
-    return true;
-}
-
-static bool few_differ(const struct json_key *keys, uint32_t count, struct json_fault *ret_fault)
-{
-    for (uint32_t i = 1; i < count; i++)
-        for (uint32_t j = 0; j < i; j++)
-            if (unlikely(bytes_equal(keys[i].name, keys[j].name)))
-                return refuse_pair(&keys[j], &keys[i], ret_fault);
     return true;
 }
 
@@ -90,11 +76,13 @@ static bool sorted_differ(struct json_key *keys, uint32_t count, struct json_fau
     return true;
 }
 
-static bool many_differ(struct json_keys *room, uint32_t count, struct json_fault *ret_fault)
+/* Hashes each key. Whoever makes them meet more often than `probes_left` has chosen them, and gets them
+ * sorted. */
+static bool many_differ(struct json_keys *room, uint32_t count, uint64_t probes_left,
+                        struct json_fault *ret_fault)
 {
     struct json_key *const keys = room->keys;
     const uint32_t mask = (uint32_t)room->slots_room - 1;
-    uint64_t probes_left = (uint64_t)count * PROBES_A_KEY;
     memset(room->slots, 0, room->slots_room * sizeof *room->slots);
     for (uint32_t i = 0; i < count; i++) {
         keys[i].hash = bytes_hash(keys[i].name);
@@ -130,18 +118,66 @@ static bool room_make(struct json_keys *room, uint32_t count)
     return true;
 }
 
+static __attribute__((noinline)) bool any_differ(struct json_keys *room, const struct json_doc *doc,
+                                                 const struct json_node *object, struct json_fault *ret_fault)
+{
+    const uint32_t count = json_count(object);
+    if (!room_make(room, count) || !keys_collect(room, doc, object, room->keys))
+        return refuse_memory(object, ret_fault);
+    return many_differ(room, count, (uint64_t)count * PROBES_A_KEY, ret_fault);
+}
+
+/* Eight bytes that differ where short keys differ, and mostly where long ones do. */
+static inline uint64_t key_mark(struct bytes text, uint32_t offset, uint32_t size)
+{
+    const char *const at = text.data + offset;
+    uint64_t head = 0, tail = 0;
+    if (size >= 8) {
+        memcpy(&head, at, 8);
+        memcpy(&tail, at + size - 8, 8);
+    } else if (likely(text.size - offset >= 8)) {
+        memcpy(&head, at, 8);
+        head &= ((uint64_t)1 << 8 * size) - 1;
+    } else
+        memcpy(&head, at, size);
+    return head ^ (tail << 7 | tail >> 57);
+}
+
+/* Whether no two marks are equal. False may be a false alarm. */
+static inline bool marks_differ(const uint64_t *marks, uint32_t count)
+{
+    uint64_t same = 0;
+    if (count <= KEYS_PAIRED) {
+        for (uint32_t i = 1; i < count; i++)
+            for (uint32_t j = 0; j < i; j++)
+                same |= marks[i] == marks[j];
+        return !same;
+    }
+    uint8_t slots[SLOTS_MARKED] = { 0 };
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = (uint32_t)(marks[i] * 0x9e3779b97f4a7c15u >> 56);
+        for (; slots[slot]; slot = (slot + 1) % SLOTS_MARKED)
+            same |= marks[slots[slot] - 1] == marks[i];
+        slots[slot] = (uint8_t)(i + 1);
+    }
+    return !same;
+}
+
 bool json_keys_differ(struct json_keys *room, const struct json_doc *doc, const struct json_node *object,
                       struct json_fault *ret_fault)
 {
     const uint32_t count = json_count(object);
-    struct json_key few[KEYS_FEW];
-    struct json_key *keys = few;
-    if (count > KEYS_FEW) {
-        if (!room_make(room, count))
-            return refuse_memory(object, ret_fault);
-        keys = room->keys;
+    uint64_t marks[KEYS_MARKED];
+    if (unlikely(count > KEYS_MARKED))
+        return any_differ(room, doc, object, ret_fault);
+    const struct json_node *key = object + 1;
+    uint32_t flags = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        flags |= key->head;
+        marks[i] = key_mark(doc->text, key->offset, key->size);
+        key += 1 + key[1].skip;
     }
-    if (!keys_collect(room, doc, object, keys))
-        return refuse_memory(object, ret_fault);
-    return count > KEYS_FEW ? many_differ(room, count, ret_fault) : few_differ(keys, count, ret_fault);
+    if (likely(!(flags & JSON_NODE_ESCAPED) && marks_differ(marks, count)))
+        return true;
+    return any_differ(room, doc, object, ret_fault);
 }

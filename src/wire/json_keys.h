@@ -12,6 +12,6 @@ struct json_keys {
 
 /* Compares the (unescaped) names of all members of a finished object.
  * Errors: false, and *ret_fault names the second of two equal keys, or the lack of memory.
- * Cost: linear, and n log n at worst, whatever the keys; no memory below 9 unescaped keys. */
+ * Cost: linear, and n log n at worst, whatever the keys; no memory up to 64 keys without escapes. */
 bool json_keys_differ(struct json_keys *keys, const struct json_doc *doc, const struct json_node *object,
                       struct json_fault *ret_fault);

@@ -2,31 +2,37 @@
  * its parent, so that the tape itself is the stack. */
 #include "wire/json.h"
 
+#include <emmintrin.h>
+
 #include "wire/json_error.h"
 #include "wire/json_index.h"
 #include "wire/json_keys.h"
+#include "wire/json_token.h"
+#include "wire/json_utf8.h"
 
-struct parser {
-    struct json_index index;
-    struct json_limits limits;
-    struct arena *arena;
-    struct json_node *nodes;
-    size_t nodes_room;
-    size_t tokens_seen; /* in all windows, the current one included */
-    struct json_keys keys;
-    struct json_doc doc;
-    struct json_fault fault;
-};
-
-/* What the hot loop keeps in registers. It is handed to the cold functions by value, so that it can stay
- * there. */
+/* What the hot loop keeps in registers; only take() puts it into the parser and fetches it again, for
+ * refill(). */
 struct cursor {
+    const char *text;
     const uint32_t *token, *tokens_end;
     struct json_node *node; /* the next free one */
     struct json_node *top;  /* the innermost open container */
     struct json_node *last; /* the value read last */
     uint32_t depth;
     uint32_t member; /* JSON_NODE_MEMBER inside an object, else 0 */
+};
+
+struct parser {
+    struct json_limits limits;
+    struct arena *arena;
+    struct json_node *nodes;
+    size_t nodes_room;
+    size_t tokens_seen; /* in all windows, the current one included */
+    struct cursor cursor;
+    struct json_keys keys;
+    struct json_doc doc;
+    struct json_fault fault;
+    struct json_index index; /* last, since most of it begins uninitialised */
 };
 
 #define COLD __attribute__((noinline, cold))
@@ -51,56 +57,66 @@ static COLD bool refuse_open_string(struct parser *p, uint32_t quote)
  * text so far suggests. */
 static size_t nodes_wanted(const struct parser *p, size_t used)
 {
-    const size_t needed = used + p->index.count;
-    const size_t before = p->tokens_seen - p->index.count;
+    const size_t needed = used + p->index.scan.count;
+    const size_t before = p->tokens_seen - p->index.scan.count;
     const uint64_t tokens_expected =
-        (uint64_t)p->tokens_seen * (p->index.size + p->index.size / 16) / p->index.at;
+        (uint64_t)p->tokens_seen * (p->index.size + p->index.size / 16) / p->index.scan.at;
     const uint64_t expected =
-        tokens_expected * (before ? used : 5) / (before ? before : 8) + p->index.count / 2;
-    const uint64_t most = p->index.size / 2 + JSON_DEPTH_CEILING; /* a comma or a bracket for each */
+        tokens_expected * (before ? used : 5) / (before ? before : 8) + p->index.scan.count / 2;
+    const uint64_t most = p->limits.nodes_max;
     const uint64_t wanted = expected < most ? expected : most;
     return wanted > needed ? (size_t)wanted : needed;
 }
 
-/* The next window of tokens, and room for as many nodes. */
-static COLD struct cursor refill(struct parser *p, struct cursor c)
+static bool nodes_grow(struct parser *p, size_t used)
 {
-    const size_t used = (size_t)(c.node - p->nodes);
-    c.token = c.tokens_end = p->index.tokens;
+    const size_t room = nodes_wanted(p, used);
+    struct json_node *nodes =
+        arena_grow(p->arena, p->nodes, p->nodes_room * sizeof *nodes, room * sizeof *nodes);
+    if (!nodes)
+        return refuse(p, JSON_ERROR_MEMORY, p->index.tokens[0], NULL);
+    if (p->nodes) {
+        p->cursor.top = nodes + (p->cursor.top - p->nodes);
+        p->cursor.last = nodes + (p->cursor.last - p->nodes);
+    } else
+        p->cursor.top = p->cursor.last = nodes; /* the root is its own parent */
+    p->cursor.node = nodes + used;
+    p->nodes = nodes;
+    p->nodes_room = room;
+    return true;
+}
+
+/* Told at the first node too many. */
+static COLD bool refuse_nodes(struct parser *p)
+{
+    const struct json_node *node = &p->nodes[p->limits.nodes_max];
+    return refuse(p, JSON_ERROR_NODES, node->offset - (json_type(node) == JSON_STRING), NULL);
+}
+
+/* The next window of tokens, and room for as many nodes. False at the end of the text, or past a limit. */
+static __attribute__((noinline)) bool refill(struct parser *p)
+{
+    const size_t used = (size_t)(p->cursor.node - p->nodes);
+    p->cursor.token = p->cursor.tokens_end = p->index.tokens;
     if (!json_index_next(&p->index))
-        return c;
-    p->tokens_seen += p->index.count;
-    if (used > p->limits.nodes_max) {
-        refuse(p, JSON_ERROR_NODES, p->nodes[p->limits.nodes_max].offset, NULL);
-        return c;
-    }
-    if (used + p->index.count > p->nodes_room) {
-        const size_t room = nodes_wanted(p, used);
-        struct json_node *nodes =
-            arena_grow(p->arena, p->nodes, p->nodes_room * sizeof *nodes, room * sizeof *nodes);
-        if (!nodes) {
-            refuse(p, JSON_ERROR_MEMORY, p->index.tokens[0], NULL);
-            return c;
-        }
-        if (p->nodes) {
-            c.top = nodes + (c.top - p->nodes);
-            c.last = nodes + (c.last - p->nodes);
-        } else
-            c.top = c.last = nodes; /* the root is its own parent */
-        c.node = nodes + used;
-        p->nodes = nodes;
-        p->nodes_room = room;
-    }
-    c.tokens_end = p->index.tokens + p->index.count;
-    return c;
+        return false;
+    p->tokens_seen += p->index.scan.count;
+    if (used > p->limits.nodes_max)
+        return refuse_nodes(p);
+    if (used + p->index.scan.count > p->nodes_room && !nodes_grow(p, used))
+        return false;
+    p->cursor.tokens_end = p->index.tokens + p->index.scan.count;
+    return true;
 }
 
 /* The next token's offset. False at the end of the text, or where refill() met a limit. */
 static HOT bool take(struct parser *p, struct cursor *c, uint32_t *ret_offset)
 {
     if (unlikely(c->token == c->tokens_end)) {
-        *c = refill(p, *c);
-        if (c->token == c->tokens_end)
+        p->cursor = *c;
+        const bool filled = refill(p);
+        *c = p->cursor;
+        if (!filled)
             return false;
     }
     *ret_offset = *c->token++;
@@ -112,50 +128,6 @@ static HOT void put(struct cursor *c, uint32_t head, uint32_t offset, uint32_t s
     *c->node++ = (struct json_node){ .head = head, .offset = offset, .size = size, .skip = 1 };
 }
 
-static unsigned hex4(const char *digits)
-{
-    unsigned value = 0;
-    for (int i = 0; i < 4; i++) {
-        const unsigned c = (unsigned char)digits[i], letter = (c | 0x20) - 'a';
-        const unsigned digit = c - '0' <= 9 ? c - '0' : letter <= 5 ? letter + 10 : 16;
-        if (digit == 16)
-            return UINT32_MAX;
-        value = value << 4 | digit;
-    }
-    return value;
-}
-
-/* Checks the escapes of a string that may have some. Returns its flags, or UINT32_MAX when refused. */
-static __attribute__((noinline)) uint32_t escapes_check(struct parser *p, uint32_t from, uint32_t until)
-{
-    const char *text = p->index.text;
-    uint32_t flags = 0;
-    for (;;) {
-        const char *slash = memchr(text + from, '\\', until - from);
-        if (!slash)
-            return flags;
-        flags |= JSON_NODE_ESCAPED;
-        const uint32_t at = (uint32_t)(slash - text);
-        from = at + 2; /* at most `until`: the closing quote is not escaped */
-        if (text[at + 1] == 'u') {
-            const unsigned unit = until - at >= 6 ? hex4(text + at + 2) : UINT32_MAX;
-            if (unit == UINT32_MAX)
-                return refuse(p, JSON_ERROR_ESCAPE, at, NULL), UINT32_MAX;
-            from = at + 6;
-            if (unit == 0) {
-                flags |= JSON_NODE_NUL;
-                p->doc.has_nul = true;
-            }
-            if (unit - 0xd800u < 0x400 && until - from >= 6 && text[from] == '\\' && text[from + 1] == 'u' &&
-                hex4(text + from + 2) - 0xdc00u < 0x400)
-                from += 6;
-            else if (unit - 0xd800u < 0x800)
-                return refuse(p, JSON_ERROR_SURROGATE, at, NULL), UINT32_MAX;
-        } else if (!memchr("\"\\/bfnrt", text[at + 1], 8))
-            return refuse(p, JSON_ERROR_ESCAPE, at, NULL), UINT32_MAX;
-    }
-}
-
 /* A string or key whose opening quote was taken: the next token is the closing one. */
 static HOT bool take_string(struct parser *p, struct cursor *c, uint32_t quote, uint32_t head)
 {
@@ -163,10 +135,11 @@ static HOT bool take_string(struct parser *p, struct cursor *c, uint32_t quote, 
     if (unlikely(!take(p, c, &end)))
         return refuse_open_string(p, quote);
     const uint32_t start = quote + 1;
-    if (unlikely(start < p->index.backslash_until)) {
-        const uint32_t flags = escapes_check(p, start, end);
+    if (unlikely(start < p->index.scan.backslash_until)) {
+        const uint32_t flags = json_escapes_scan(p->doc.text, start, end, &p->fault);
         if (flags == UINT32_MAX)
             return false;
+        p->doc.has_nul |= (flags & JSON_NODE_NUL) != 0;
         head |= flags;
     }
     if (unlikely(end - start > p->limits.string_bytes_max))
@@ -175,53 +148,36 @@ static HOT bool take_string(struct parser *p, struct cursor *c, uint32_t quote, 
     return true;
 }
 
-/* What may stand behind a number or a literal. */
-static const bool ends_word[256] = {
-    [' '] = true, ['\t'] = true, ['\n'] = true, ['\r'] = true, [','] = true, [':'] = true,
-    ['['] = true, [']'] = true,  ['{'] = true,  ['}'] = true,  ['"'] = true,
-};
-
-/* Where a run of digits ends; `at` when there is none. */
-static HOT const char *digits_end(const char *at, const char *end)
-{
-    while (at < end && (unsigned char)(*at - '0') <= 9)
-        at++;
-    return at;
-}
-
+/* The usual number ends within 16 bytes and has no exponent: its digits are found all at once. */
 static HOT bool take_number(struct parser *p, struct cursor *c, uint32_t offset, uint32_t head)
 {
-    const char *const start = p->index.text + offset, *const end = p->index.text + p->index.size;
-    const char *part = start + (*start == '-');
-    const char *at = digits_end(part, end);
-    const char *expected = NULL;
-    head |= JSON_NODE_INTEGER;
-
-    if (unlikely(at == part))
-        expected = "a digit after '-'";
-    else if (unlikely(*part == '0' && at > part + 1)) {
-        expected = "no digit after 0";
-        at = part + 1;
+    const char *const start = c->text + offset;
+    const uint32_t sign = *start == '-';
+    if (likely(p->index.size - offset > 16)) {
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(start + sign));
+        const __m128i digits = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+        const __m128i others =
+            _mm_cmpgt_epi8(_mm_xor_si128(digits, _mm_set1_epi8((char)0x80)), _mm_set1_epi8(9 - 128));
+        const unsigned stops = (unsigned)_mm_movemask_epi8(others) | 0x10000;
+        const uint32_t whole = (uint32_t)__builtin_ctz(stops);
+        const char *const end = start + sign + whole;
+        if (likely(whole - 1 < 15 && (start[sign] != '0' || whole == 1))) {
+            if (json_ends_word[(unsigned char)*end]) {
+                put(c, head | JSON_NODE_INTEGER, offset, sign + whole);
+                return true;
+            }
+            const uint32_t size = (uint32_t)__builtin_ctz((stops & (stops - 1)) | 0x10000);
+            if (*end == '.' && size > whole + 1 && size < 16 &&
+                json_ends_word[(unsigned char)start[sign + size]]) {
+                put(c, head, offset, sign + size);
+                return true;
+            }
+        }
     }
-    if (at < end && *at == '.' && !expected) {
-        part = at + 1;
-        head &= ~JSON_NODE_INTEGER;
-        at = digits_end(part, end);
-        expected = at == part ? "a digit after '.'" : NULL;
-    }
-    if (at < end && (*at | 0x20) == 'e' && !expected) {
-        part = at + 1;
-        part += part < end && (*part == '+' || *part == '-');
-        head &= ~JSON_NODE_INTEGER;
-        at = digits_end(part, end);
-        expected = at == part ? "a digit in the exponent" : NULL;
-    }
-    if (at < end && !ends_word[(unsigned char)*at] && !expected)
-        expected = "the number to end";
-    if (unlikely(expected != NULL))
-        return refuse(p, JSON_ERROR_NUMBER, (size_t)(at - p->index.text), expected);
-    put(c, head, offset, (uint32_t)(at - start));
-    return true;
+    uint32_t flags = 0;
+    const uint32_t size = json_number_scan(p->doc.text, offset, &flags, &p->fault);
+    put(c, head | flags, offset, size);
+    return size > 0;
 }
 
 struct word {
@@ -234,11 +190,11 @@ static const struct word word_null = { "null", 4, JSON_NULL };
 
 static HOT bool take_word(struct parser *p, struct cursor *c, uint32_t offset, uint32_t head)
 {
-    const char *const start = p->index.text + offset;
+    const char *const start = c->text + offset;
     const size_t left = p->index.size - offset;
     const struct word *word = *start == 't' ? &word_true : *start == 'f' ? &word_false : &word_null;
     if (unlikely(left < word->size || memcmp(start, word->text, word->size) != 0 ||
-                 (left > word->size && !ends_word[(unsigned char)start[word->size]])))
+                 (left > word->size && !json_ends_word[(unsigned char)start[word->size]])))
         return refuse(p, JSON_ERROR_SYNTAX, offset, "a value");
     put(c, head | word->head, offset, word->size);
     return true;
@@ -246,7 +202,7 @@ static HOT bool take_word(struct parser *p, struct cursor *c, uint32_t offset, u
 
 static HOT bool take_scalar(struct parser *p, struct cursor *c, uint32_t offset, uint32_t head)
 {
-    switch (p->index.text[offset]) {
+    switch (c->text[offset]) {
     case '"':
         return take_string(p, c, offset, head | JSON_STRING);
     case '-':
@@ -295,14 +251,13 @@ static HOT bool close_container(struct parser *p, struct cursor *c, uint32_t off
 /* A key whose first token is at *at, and its colon. Leaves *at at the value. */
 static HOT bool take_key(struct parser *p, struct cursor *c, uint32_t *at)
 {
-    const char *const text = p->index.text;
-    if (unlikely(text[*at] != '"'))
+    if (unlikely(c->text[*at] != '"'))
         return refuse(p, JSON_ERROR_SYNTAX, *at, "a key in double quotes");
     if (unlikely(!take_string(p, c, *at, JSON_STRING)))
         return false;
     if (unlikely(!take(p, c, at)))
         return refuse(p, JSON_ERROR_SYNTAX, p->index.size, "':' after a key");
-    if (unlikely(text[*at] != ':'))
+    if (unlikely(c->text[*at] != ':'))
         return refuse(p, JSON_ERROR_SYNTAX, *at, "':' after a key");
     if (unlikely(!take(p, c, at)))
         return refuse(p, JSON_ERROR_SYNTAX, p->index.size, "a value");
@@ -313,13 +268,12 @@ static HOT bool take_key(struct parser *p, struct cursor *c, uint32_t *at)
  * none. */
 static HOT bool enter(struct parser *p, struct cursor *c, uint32_t *at, bool *ret_empty)
 {
-    const char *const text = p->index.text;
-    const bool object = text[*at] == '{';
+    const bool object = c->text[*at] == '{';
     if (unlikely(!open_container(p, c, *at, c->member | (object ? JSON_OBJECT : JSON_ARRAY))))
         return false;
     if (unlikely(!take(p, c, at)))
         return refuse(p, JSON_ERROR_SYNTAX, p->index.size, object ? "a key or '}'" : "a value or ']'");
-    *ret_empty = text[*at] == (object ? '}' : ']');
+    *ret_empty = c->text[*at] == (object ? '}' : ']');
     if (*ret_empty)
         return close_container(p, c, *at);
     c->top->head += JSON_NODE_ONE_CHILD;
@@ -330,18 +284,17 @@ static HOT bool enter(struct parser *p, struct cursor *c, uint32_t *at, bool *re
  */
 static HOT bool leave(struct parser *p, struct cursor *c, uint32_t *at)
 {
-    const char *const text = p->index.text;
     while (c->depth > 0) {
         const char *const expected = c->member ? "',' or '}' after a member" : "',' or ']' after an element";
         if (unlikely(!take(p, c, at)))
             return refuse(p, JSON_ERROR_SYNTAX, p->index.size, expected);
-        if (text[*at] == ',') {
+        if (c->text[*at] == ',') {
             c->top->head += JSON_NODE_ONE_CHILD;
             if (unlikely(!take(p, c, at)))
                 return refuse(p, JSON_ERROR_SYNTAX, p->index.size, c->member ? "a key" : "a value");
             return !c->member || take_key(p, c, at);
         }
-        if (unlikely(text[*at] != (c->member ? '}' : ']')))
+        if (unlikely(c->text[*at] != (c->member ? '}' : ']')))
             return refuse(p, JSON_ERROR_SYNTAX, *at, expected);
         if (unlikely(!close_container(p, c, *at)))
             return false;
@@ -350,14 +303,13 @@ static HOT bool leave(struct parser *p, struct cursor *c, uint32_t *at)
 }
 
 /* Reads the one value of the text into the tape. */
-static bool read_text(struct parser *p, struct cursor *c)
+static HOT bool read_value(struct parser *p, struct cursor *c)
 {
-    const char *const text = p->index.text;
     uint32_t at;
     if (unlikely(!take(p, c, &at)))
         return refuse(p, JSON_ERROR_SYNTAX, p->index.size, "a value");
     do {
-        if (text[at] == '{' || text[at] == '[') {
+        if (c->text[at] == '{' || c->text[at] == '[') {
             bool empty = false;
             if (unlikely(!enter(p, c, &at, &empty)))
                 return false;
@@ -371,9 +323,19 @@ static bool read_text(struct parser *p, struct cursor *c)
         if (unlikely(!leave(p, c, &at)))
             return false;
     } while (c->depth > 0);
-    if (unlikely(take(p, c, &at)))
-        return refuse(p, JSON_ERROR_SYNTAX, at, "the end of the text after the value");
+    if (c->token < c->tokens_end || p->index.scan.at < p->index.size)
+        if (unlikely(take(p, c, &at)))
+            return refuse(p, JSON_ERROR_SYNTAX, at, "the end of the text after the value");
     return !p->fault.code;
+}
+
+static __attribute__((noinline)) bool read_text(struct parser *p)
+{
+    struct cursor c = { .text = p->doc.text.data };
+    const bool parsed = read_value(p, &c);
+    p->doc.nodes = p->nodes;
+    p->doc.nodes_count = (uint32_t)(c.node - p->nodes);
+    return parsed;
 }
 
 /* What the stages notice but leave to the end: the fault that stands first in the text is told. */
@@ -381,10 +343,10 @@ static COLD void fault_earlier(struct parser *p, bool parsed)
 {
     struct json_fault *const fault = &p->fault;
     const size_t found_at = parsed ? SIZE_MAX : fault->offset;
-    if (p->index.control_at < found_at)
-        *fault = (struct json_fault){ JSON_ERROR_STRING, p->index.control_at, NULL, 0 };
+    if (p->index.scan.control_at < found_at)
+        *fault = (struct json_fault){ JSON_ERROR_STRING, p->index.scan.control_at, NULL, 0 };
     const size_t valid_until =
-        p->index.high_bits ? json_utf8_check(p->index.text, p->index.size) : p->index.size;
+        p->index.scan.high_bits ? json_utf8_check(p->index.text, p->index.size) : p->index.size;
     if (valid_until < p->index.size && (!fault->code || valid_until <= fault->offset))
         *fault = (struct json_fault){ JSON_ERROR_UTF8, valid_until, NULL, 0 };
 }
@@ -405,26 +367,31 @@ static struct json_limits limits_or_presets(const struct json_limits *given)
     return limits;
 }
 
+static void parser_init(struct parser *p, struct bytes text, const struct json_limits *limits,
+                        struct arena *arena)
+{
+    p->limits = limits_or_presets(limits);
+    p->arena = arena;
+    p->nodes = NULL;
+    p->nodes_room = p->tokens_seen = 0;
+    p->keys = (struct json_keys){ .arena = arena };
+    p->doc = (struct json_doc){ .text = text };
+    p->fault = (struct json_fault){ NULL };
+    json_index_init(&p->index, text.data, text.size);
+}
+
 bool json_parse(struct bytes text, const struct json_limits *limits, struct arena *arena,
                 struct json_doc *ret_doc, struct json_error *ret_error)
 {
     struct parser p;
-    struct cursor c = { .token = NULL };
-    memset(&p.limits, 0, sizeof p - offsetof(struct parser, limits));
-    p.limits = limits_or_presets(limits);
-    p.arena = arena;
-    p.keys.arena = arena;
-    p.doc.text = text;
+    parser_init(&p, text, limits, arena);
     if (text.size > p.limits.bytes_max)
-        p.fault = (struct json_fault){ JSON_ERROR_BYTES, p.limits.bytes_max, NULL, 0 };
+        refuse(&p, JSON_ERROR_BYTES, p.limits.bytes_max, NULL);
     else {
-        json_index_init(&p.index, text.data, text.size);
-        const bool parsed = read_text(&p, &c);
-        p.doc.nodes = p.nodes;
-        p.doc.nodes_count = (uint32_t)(c.node - p.nodes);
+        const bool parsed = read_text(&p);
         if (parsed && p.doc.nodes_count > p.limits.nodes_max)
-            refuse(&p, JSON_ERROR_NODES, p.nodes[p.limits.nodes_max].offset, NULL);
-        if (unlikely(!parsed || p.index.high_bits || p.index.control_at != SIZE_MAX))
+            refuse_nodes(&p);
+        if (unlikely(!parsed || p.index.scan.high_bits || p.index.scan.control_at != SIZE_MAX))
             fault_earlier(&p, parsed);
     }
     if (unlikely(p.fault.code != NULL)) {

@@ -25,9 +25,14 @@ static const struct escape escapes[32] = {
 };
 static const struct escape escape_quote = SHORT('"'), escape_backslash = SHORT('\\');
 
+static inline bool needs_escape(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
 static inline const struct escape *escape_of(unsigned char c)
 {
-    return c < 0x20 ? &escapes[c] : c == '"' ? &escape_quote : c == '\\' ? &escape_backslash : NULL;
+    return c < 0x20 ? &escapes[c] : c == '"' ? &escape_quote : &escape_backslash;
 }
 
 /* A bit for each of the 16 bytes that must be rewritten. */
@@ -39,67 +44,101 @@ static inline unsigned escape_mask(__m128i block)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash)));
 }
 
+/* The same for a size below 16: the two ends are looked at together, as far as they overlap. All bytes are
+ * copied; true when none must be rewritten. */
+static inline bool copy_short(char *to, const char *from, size_t size)
+{
+    if (size >= 8) {
+        const __m128i head = _mm_loadl_epi64((const __m128i *)(const void *)from);
+        const __m128i tail = _mm_loadl_epi64((const __m128i *)(const void *)(from + size - 8));
+        _mm_storel_epi64((__m128i *)(void *)to, head);
+        _mm_storel_epi64((__m128i *)(void *)(to + size - 8), tail);
+        return escape_mask(_mm_unpacklo_epi64(head, tail)) == 0;
+    }
+    if (size >= 4) {
+        int head, tail;
+        memcpy(&head, from, 4);
+        memcpy(&tail, from + size - 4, 4);
+        memcpy(to, &head, 4);
+        memcpy(to + size - 4, &tail, 4);
+        return (escape_mask(_mm_unpacklo_epi32(_mm_cvtsi32_si128(head), _mm_cvtsi32_si128(tail))) & 0xff) ==
+               0;
+    }
+    bool clean = true;
+    for (size_t i = 0; i < size; i++) {
+        to[i] = from[i];
+        clean &= !needs_escape((unsigned char)from[i]);
+    }
+    return clean;
+}
+
 /* Copies what needs no escape from the start of `from`, at most `size`; returns how much that was. `to` must
  * have room for `size` bytes: they may all be written, what counts is the return value. */
 static inline size_t copy_clean(char *to, const char *from, size_t size)
 {
     size_t done = 0;
+    if (size < 16) {
+        if (likely(copy_short(to, from, size)))
+            return size;
+        while (!needs_escape((unsigned char)from[done]))
+            done++;
+        return done;
+    }
     for (; size - done >= 16; done += 16) {
         const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)(from + done));
         _mm_storeu_si128((__m128i *)(void *)(to + done), block);
         const unsigned mask = escape_mask(block);
-        if (mask)
+        if (unlikely(mask))
             return done + (size_t)__builtin_ctz(mask);
     }
-    if (done == size)
-        return size;
-    if (size >= 16) { /* the last 16, some of them a second time */
-        const size_t again = size - 16;
-        const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)(from + again));
-        _mm_storeu_si128((__m128i *)(void *)(to + again), block);
-        const unsigned mask = escape_mask(block);
-        return mask ? again + (size_t)__builtin_ctz(mask) : size;
-    }
-    for (; done < size; done++) {
-        if (unlikely(escape_of((unsigned char)from[done]) != NULL))
-            return done;
-        to[done] = from[done];
-    }
-    return done;
+    /* The last 16, some of them a second time. */
+    const __m128i block = _mm_loadu_si128((const __m128i *)(const void *)(from + size - 16));
+    _mm_storeu_si128((__m128i *)(void *)(to + size - 16), block);
+    const unsigned mask = escape_mask(block);
+    return unlikely(mask) ? size - 16 + (size_t)__builtin_ctz(mask) : size;
 }
 
-/* Never asks for more room than the finished string takes, so that a ceiling is met exactly. `after`: what
- * the caller will append. */
-static void write_escaped(struct text *text, struct bytes content, size_t after)
+/* From the first byte that must be rewritten on. Never asks for more room than the finished string takes, so
+ * that a ceiling is met exactly. `after`: what the caller will append. */
+static __attribute__((noinline)) void write_escapes(struct text *text, struct bytes rest)
 {
-    if (!text_room(text, content.size + after))
-        return;
-    for (;;) {
-        const size_t clean = copy_clean(text->data + text->size, content.data, content.size);
-        text->size += clean;
-        if (likely(clean == content.size))
-            return;
-        const struct escape *escape = escape_of((unsigned char)content.data[clean]);
-        content = (struct bytes){ content.data + clean + 1, content.size - clean - 1 };
-        if (!text_room(text, escape->size + content.size + after))
+    while (rest.size) {
+        const struct escape *escape = escape_of((unsigned char)rest.data[0]);
+        rest = (struct bytes){ rest.data + 1, rest.size - 1 };
+        if (!text_room(text, escape->size + rest.size))
             return;
         memcpy(text->data + text->size, escape->text, escape->size);
         text->size += escape->size;
+        const size_t clean = copy_clean(text->data + text->size, rest.data, rest.size);
+        text->size += clean;
+        rest = (struct bytes){ rest.data + clean, rest.size - clean };
     }
 }
 
 void json_write_escaped(struct text *text, struct bytes content)
 {
-    if (content.size)
-        write_escaped(text, content, 0);
+    if (!text_room(text, content.size))
+        return;
+    const size_t clean = copy_clean(text->data + text->size, content.data, content.size);
+    text->size += clean;
+    if (unlikely(clean < content.size))
+        write_escapes(text, bytes_from(content, clean));
 }
 
 void json_write_string(struct text *text, struct bytes content)
 {
     if (!text_room(text, content.size + 2))
         return;
-    text->data[text->size++] = '"';
-    write_escaped(text, content, 1);
+    char *const to = text->data + text->size;
+    to[0] = '"';
+    const size_t clean = copy_clean(to + 1, content.data, content.size);
+    if (likely(clean == content.size)) {
+        to[1 + clean] = '"';
+        text->size += clean + 2;
+        return;
+    }
+    text->size += clean + 1;
+    write_escapes(text, bytes_from(content, clean));
     text_byte(text, '"');
 }
 

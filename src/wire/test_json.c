@@ -65,7 +65,20 @@ static void refused_at(struct bytes text, const char *code, size_t offset, const
         expect(false);
     }
 }
-#define REFUSED(text, code, offset, message) refused_at(BYTES(text), code, offset, message)
+/* The same with much behind it, so that numbers are not the last sixteen bytes. */
+static void refused_anywhere(struct bytes text, const char *code, size_t offset, const char *message)
+{
+    refused_at(text, code, offset, message);
+    if (offset == text.size || strstr(message, "not closed"))
+        return;
+    struct text longer;
+    text_init_heap(&longer, 0);
+    text_add(&longer, text);
+    text_printf(&longer, "%40s", "");
+    refused_at(text_bytes(&longer), code, offset, message);
+    text_done(&longer);
+}
+#define REFUSED(text, code, offset, message) refused_anywhere(BYTES(text), code, offset, message)
 
 TEST(a_document_is_walked_where_it_lies)
 {
@@ -250,6 +263,9 @@ TEST(numbers_are_only_what_the_grammar_allows)
         snprintf(text, sizeof text, "%s", good[i]);
         expect(parse(bytes_of(text)));
         expect_bytes(json_number_bytes(&doc, json_root(&doc)), good[i]);
+        snprintf(text, sizeof text, "%s%40s", good[i], "");
+        expect(parse(bytes_of(text)));
+        expect_bytes(json_number_bytes(&doc, json_root(&doc)), good[i]);
         expect_eq(json_is_integer(json_root(&doc)), strpbrk(good[i], ".eE") == NULL);
     }
 }
@@ -330,6 +346,59 @@ TEST(a_document_is_the_same_wherever_blocks_and_windows_cut_it)
         expect(!parse(padded(offset + middle.size - 1, offset, bytes_first(middle, middle.size - 1))));
         expect_eq(error.offset, offset + middle.size - 1);
     }
+}
+
+/* Every node of a finished document lies where its neighbours say. */
+static uint32_t nodes_walked(void)
+{
+    uint32_t walked = 1;
+    for (uint32_t i = 0; i < doc.nodes_count; i++) {
+        uint32_t children = 0;
+        for (const struct json_node *child = json_first(doc.nodes + i); child; child = json_next(child)) {
+            expect(child < doc.nodes + i + doc.nodes[i].skip);
+            children++;
+            walked += 1 + (json_key(child) != NULL);
+        }
+        expect_eq(children, json_count(doc.nodes + i));
+    }
+    return walked;
+}
+
+TEST(a_tape_that_moves_while_it_grows_keeps_what_is_half_done)
+{
+    struct text text;
+    text_init_heap(&text, 0);
+    for (int sparse = 8 * 1024; sparse < 9 * 1024; sparse++) {
+        text_clear(&text);
+        text_printf(&text, "[\"%0*d\",[", sparse, 0);
+        for (int i = 0; i < 512; i++)
+            text_lit(&text, "[],");
+        text_lit(&text, "1],{\"a\":2");
+        for (int i = 0; i < 300; i++)
+            text_lit(&text, ",\"\":0");
+        text_lit(&text, "}]");
+        expect(parse(text_bytes(&text)));
+        expect_eq(doc.nodes_count, 1 + 1 + 1 + 513 + 1 + 602);
+        expect_eq(nodes_walked(), doc.nodes_count);
+    }
+    text_done(&text);
+}
+
+TEST(the_tape_of_a_large_document_is_not_copied_again_and_again)
+{
+    struct text text;
+    text_init_heap(&text, 0);
+    for (int i = 0; i < 20000; i++)
+        text_printf(&text, "%c{\"id\":%d,\"name\":\"somebody\"}", i ? ',' : '[', i);
+    text_byte(&text, ']');
+    expect(parse(text_bytes(&text)));
+    expect_eq(doc.nodes_count, 100001);
+    expect(arena.used_bytes < 2 * 100001 * sizeof(struct json_node));
+    expect(!parse_with(text_bytes(&text), &(struct json_limits){ .nodes_max = 10 }));
+    expect_str(error.code, JSON_ERROR_NODES);
+    expect(bytes_starts(bytes_from(text_bytes(&text), error.offset), BYTES("\"somebody\"},{\"id\":2")));
+    expect(arena.used_bytes <= 4 * ARENA_CHUNK_BYTES);
+    text_done(&text);
 }
 
 TEST(runs_of_backslashes_end_a_string_only_when_they_are_even)
@@ -463,6 +532,18 @@ TEST(a_document_takes_no_more_arena_than_its_tape)
     expect(next == (const char *)(doc.nodes + doc.nodes_count));
 }
 
+TEST(reading_the_same_kind_of_document_again_asks_malloc_for_nothing)
+{
+    arena_done(&arena);
+    expect(parse(BYTES("{\"a\":[1,2,{\"b\":\"c\\n\"}]}")));
+    const uint64_t before = arena_stats_here().mallocs_total;
+    for (int i = 0; i < 100; i++) {
+        arena_done(&arena);
+        expect(json_parse(BYTES("{\"a\":[1,2,{\"b\":\"c\\n\"}]}"), NULL, &arena, &doc, &error));
+    }
+    expect_eq(arena_stats_here().mallocs_total, before);
+}
+
 static bool unique(struct bytes text)
 {
     return parse_with(text, &(struct json_limits){ .refuse_duplicate_keys = true });
@@ -484,6 +565,17 @@ TEST(a_key_that_stands_twice_is_refused_where_asked)
     expect(!unique(BYTES("[{\"ab\":1,\"\\u0061b\":2}]")));
     expect(!unique(BYTES("[{\"\\u0061b\":2,\"ab\":1}]")));
     expect(!unique(BYTES("{\"\":1,\"\":2}")));
+    /* What must not come into a log line: half a character, a line break. */
+    expect(!unique(BYTES(
+        "{\"x\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+        "\xc3\xa4\xc3\xa4\xc3\xa4"
+        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\":1,"
+        "\"x\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\":2}")));
+    expect(bytes_is_utf8(bytes_of(error.message)));
+    expect(strstr(error.message, "\xc3\xa4…\" stands twice"));
+    expect(!unique(BYTES("{\"a\\nb\":1,\"a\nb\":2}")));
+    expect_str(error.message, "the key \"a…\" stands twice in one object, first at line 1, column 2");
     expect(unique(BYTES("{\"\\\\u0061\":1,\"a\":2}")));
 }
 
