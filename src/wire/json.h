@@ -86,8 +86,7 @@ struct json_doc {
 bool json_parse(struct bytes text, const struct json_limits *limits, struct arena *arena,
                 struct json_doc *ret_doc, struct json_error *ret_error);
 
-/* --- walking
- * ----------------------------------------------------------------------------------------------------- */
+/* --- walking --- */
 
 static inline const struct json_node *json_root(const struct json_doc *doc)
 {
@@ -127,13 +126,11 @@ static inline const struct json_node *json_key(const struct json_node *member)
 }
 /* The value of the member with this (unescaped) name, or NULL; the last one where a name stands twice, as
  * ECMAScript has it. `object` may be of any type.
- * Cost: linear; for many lookups walk once and look the keys
- * up instead. */
+ * Cost: linear; for many lookups walk once and look the keys up instead. */
 const struct json_node *json_get(const struct json_doc *doc, const struct json_node *object,
                                  struct bytes name);
 
-/* --- values
- * ------------------------------------------------------------------------------------------------------ */
+/* --- values --- */
 
 static inline bool json_is_null(const struct json_node *node)
 {
@@ -175,8 +172,7 @@ struct bytes json_string(const struct json_doc *doc, const struct json_node *str
 /* Whether a string or key, unescaped, is this. Takes no memory. */
 bool json_string_is(const struct json_doc *doc, const struct json_node *string, struct bytes want);
 
-/* --- pointers and writing back
- * ------------------------------------------------------------------------------------ */
+/* --- pointers and writing back --- */
 
 /* Appends `/name`, with ~ and / escaped, or `/index`. Source: RFC 6901. */
 void json_pointer_append(struct text *pointer, struct bytes name);
