@@ -110,7 +110,7 @@ typedef bool filter_reserved_fn(struct bytes name, const void *context);
  * Errors: the message begins with the parameter's name; offset counts in the parameter's value (for
  * "name": in its name).
  * Codes: "operator", "value", "name", "quote", "syntax", "json_step", "too_many", "too_deep", "memory".
- * Cost: about 100 ns a filter. */
+ * Cost: about 40 ns a filter. */
 bool filter_parse(struct arena *arena, const struct uri *uri, filter_reserved_fn *reserved,
                   const void *context, struct filter_node **ret_root, struct wire_error *error) MUST_CHECK;
 

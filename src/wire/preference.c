@@ -148,8 +148,12 @@ bool etag_next(struct bytes *rest, struct etag *ret_tag, bool *ret_any)
     }
     if (end >= at.size)
         return false;
+    struct bytes behind = bytes_from(at, end + 1);
+    skip_spaces(&behind);
+    if (behind.size && behind.data[0] != ',')
+        return false;
     *ret_tag = (struct etag){ weak, { at.data + 1, end - 1 } };
-    *rest = bytes_from(at, end + 1);
+    *rest = behind;
     return true;
 }
 
@@ -168,7 +172,25 @@ bool etag_matches(struct bytes field, struct bytes opaque, bool weak_allowed)
 
 /* ---- Accept ---- */
 
-/* 0..1000; 1000 when there is no (sound) q parameter. */
+/* qvalue = 0[.ddd] | 1[.000], in thousandths; -1 for what is none. */
+static int quality_read(struct bytes value)
+{
+    int quality = 0, scale = 1000;
+    if (value.size == 0 || value.size > 5 || (value.data[0] != '0' && value.data[0] != '1') ||
+        (value.size > 1 && value.data[1] != '.'))
+        return -1;
+    for (size_t i = 0; i < value.size; i++) {
+        if (i == 1)
+            continue;
+        if (value.data[i] < '0' || value.data[i] > '9')
+            return -1;
+        quality += (value.data[i] - '0') * scale;
+        scale /= 10;
+    }
+    return quality <= 1000 ? quality : -1;
+}
+
+/* Steps over the parameters up to the next ','. 0..1000; 1000 when there is no sound q among them. */
 static int take_quality(struct bytes *rest)
 {
     int quality = 1000;
@@ -183,21 +205,15 @@ static int take_quality(struct bytes *rest)
         if (!rest->size || rest->data[0] != '=')
             continue;
         *rest = bytes_from(*rest, 1);
-        const struct bytes value = take_word(rest);
-        if (!bytes_is_nocase(name, "q") || !value.size || value.size > 5)
-            continue;
-        int scale = 1000;
-        quality = (value.data[0] - '0') * scale;
-        for (size_t i = 2; i < value.size; i++)
-            quality += (value.data[i] - '0') * (scale /= 10);
-        if (quality < 0 || quality > 1000)
-            quality = 0;
+        const int read = quality_read(take_word(rest));
+        if (bytes_is_nocase(name, "q") && read >= 0)
+            quality = read;
     }
     return quality;
 }
 
 /* 3: the very type, 2: its class, 1: anything, 0: no match. */
-static int specificity(struct bytes range, struct bytes offer)
+static int media_specificity(struct bytes range, struct bytes offer)
 {
     if (bytes_equal_nocase(range, offer))
         return 3;
@@ -211,9 +227,15 @@ static int specificity(struct bytes range, struct bytes offer)
                : 0;
 }
 
-static int quality_of(struct bytes field, struct bytes offer)
+/* What the field says of one offer: its most specific range counts (RFC 9110, 12.5.1). */
+struct verdict {
+    int quality, specificity; /* specificity 0: no range names it */
+};
+
+static struct verdict verdict_on(struct bytes field, struct bytes offer,
+                                 int (*specificity_of)(struct bytes, struct bytes))
 {
-    int best_specificity = 0, quality = 0;
+    struct verdict verdict = { 0, 0 };
     while (field.size) {
         skip_spaces(&field);
         size_t size = 0;
@@ -221,30 +243,58 @@ static int quality_of(struct bytes field, struct bytes offer)
             size++;
         const struct bytes range = bytes_first(field, size);
         field = bytes_from(field, size);
-        const int q = take_quality(&field);
+        const int quality = take_quality(&field);
         field = bytes_from(field, 1);
-        const int s = specificity(range, offer);
-        if (s > best_specificity) {
-            best_specificity = s;
-            quality = q;
-        }
+        const int specificity = specificity_of(range, offer);
+        if (specificity > verdict.specificity)
+            verdict = (struct verdict){ quality, specificity };
     }
-    return quality;
+    return verdict;
+}
+
+static bool is_better(struct verdict a, struct verdict b)
+{
+    return a.quality > b.quality ||
+           (a.quality == b.quality && a.quality > 0 && a.specificity > b.specificity);
 }
 
 int accept_choose(struct bytes field, const char *const *offers, int offers_count)
 {
     if (bytes_trim(field).size == 0)
         return 0;
-    int best = -1, best_quality = 0;
+    int best = -1;
+    struct verdict best_verdict = { 0, 0 };
     for (int i = 0; i < offers_count; i++) {
-        const int quality = quality_of(field, bytes_of(offers[i]));
-        if (quality > best_quality) {
-            best_quality = quality;
+        const struct verdict verdict = verdict_on(field, bytes_of(offers[i]), media_specificity);
+        if (is_better(verdict, best_verdict)) {
+            best_verdict = verdict;
             best = i;
         }
     }
     return best;
+}
+
+/* 2: this very coding, 1: any, 0: no match. */
+static int coding_specificity(struct bytes range, struct bytes offer)
+{
+    return bytes_equal_nocase(range, offer) ? 2 : bytes_is(range, "*") ? 1 : 0;
+}
+
+int accept_encoding_choose(struct bytes field, const char *const *offers, int offers_count)
+{
+    int best = -1;
+    struct verdict best_verdict = { 0, 0 };
+    for (int i = 0; i < offers_count; i++) {
+        const struct verdict verdict = verdict_on(field, bytes_of(offers[i]), coding_specificity);
+        /* A named coding is no better than one that `*` allows: the offer's order decides. */
+        if (verdict.quality > best_verdict.quality) {
+            best_verdict = verdict;
+            best = i;
+        }
+    }
+    /* Not compressed at all, when the client says it would rather have that. */
+    const struct verdict identity = verdict_on(field, BYTES("identity"), coding_specificity);
+    return best >= 0 && identity.specificity == 2 && identity.quality > best_verdict.quality ? -1 : best;
 }
 
 bool media_type_read(struct bytes field, struct bytes *ret_type, struct bytes *ret_charset)

@@ -31,7 +31,7 @@ struct etag {
     bool weak;
     struct bytes opaque; /* without quotes */
 };
-/* The next tag of a list; steps *rest over it. *ret_any is set for a lone `*`.
+/* The next tag of a list; steps *rest over it. *ret_any is set for a `*` that is all that is left.
  * Errors: false at the end (rest->size 0) or at a malformed tag (rest->size > 0). */
 bool etag_next(struct bytes *rest, struct etag *ret_tag, bool *ret_any);
 /* Whether the field value names this opaque tag, by strong (If-Match) or weak (If-None-Match) comparison; `*`
@@ -44,6 +44,13 @@ bool etag_matches(struct bytes field, struct bytes opaque, bool weak_allowed);
  * specificity, then the order of the offer; an absent or empty field likes the first. -1: none is acceptable.
  */
 int accept_choose(struct bytes field, const char *const *offers, int offers_count);
+
+/* ---- Accept-Encoding (RFC 9110, 12.5.3) ---- */
+
+/* Which of the offered codings ("br", "gzip"), best first, the client takes: an index, by quality, then
+ * the order of the offer. -1: send it as it is (no field, an empty one, none acceptable, or identity liked
+ * better). */
+int accept_encoding_choose(struct bytes field, const char *const *offers, int offers_count);
 
 /* "application/json; charset=utf-8" -> type "application/json" (as written), charset "utf-8" or empty.
  * Errors: false when it is no media type. */

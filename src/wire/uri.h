@@ -37,7 +37,7 @@ struct uri {
  * encoded, else live in the arena: target must live as long as *ret_uri.
  * Errors: "target", "percent", "utf8", "character", "dot_segment", "empty_segment", "too_many",
  * "too_long", "memory".
- * Cost: about 60 ns for a path of three segments, 150 ns with five query pairs. */
+ * Cost: about 50 ns for a path of three segments, 200 ns with five query pairs. */
 bool uri_parse(struct arena *arena, struct bytes target, struct uri *ret_uri, struct wire_error *error)
     MUST_CHECK;
 
