@@ -3,7 +3,7 @@
 // some 30 ms. A test that stops, kills or pauses its PostgreSQL asks for its own: startPostgres({ own: true }).
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -102,16 +102,20 @@ class Postgres {
   pause = () => this.#signalAll("SIGSTOP");
   resume = () => this.#signalAll("SIGCONT");
   kill = async () => {
-    const pid = this.pid;
-    this.#signalAll("SIGKILL");
-    await eventually(() => !existsSync(`/proc/${pid}`));
+    await this.#signalAll("SIGKILL");
+    const alive = (pid) => { try { return process.kill(pid, 0); } catch { return false; } };
+    await eventually(() => !this.family.some(alive), { withinMs: 1000 }).catch(() => {}); // a zombie that nobody reaps stays
+    for (const lock of [join(this.dir, "data/postmaster.pid"), join(this.sockets, ".s.PGSQL.5432.lock")]) rmSync(lock, { force: true });
   };
   drop = () => run(PGTEMP, ["drop", this.dir]);
 
-  #signalAll(signal) {
-    const root = this.pid;
-    const children = readFileSync(`/proc/${root}/task/${root}/children`, "utf8").trim();
-    for (const pid of [root, ...children.split(" ").filter(Boolean).map(Number)]) {
+  async #signalAll(signal) {
+    // Who there is, asked before the first SIGSTOP, remembered for the SIGCONT: a stopped server answers nothing.
+    if (signal !== "SIGCONT") {
+      const rows = await this.query("postgres", "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()");
+      this.family = [this.pid, ...rows.map((row) => row.pid)];
+    }
+    for (const pid of this.family) {
       try { process.kill(pid, signal); } catch (gone) { if (gone.code !== "ESRCH") throw gone; }
     }
   }
