@@ -105,7 +105,7 @@ bool conn_wait(struct conn *conn, enum conn_interest interest, const char *what,
     if (conn->is_broken || conn->is_closing)
         return fail(&PROBLEM_CANCELLED, "the connection is gone");
     conn->waiter = fiber_here();
-    conn->wanted = interest;
+    conn->wanted = (uint8_t)interest;
     watch(conn, interest);
     const bool woken = fiber_park(what, late_ns);
     conn->waiter = NULL;
