@@ -193,8 +193,8 @@ TEST(who_does_not_read_is_cut)
     expect(eventually(state_now().connections_busy == 1));
     expect(eventually(state_now().connections_open == 0));
     client_close(client);
-    free((void *)big);
     house_close();
+    free((void *)big);
 }
 
 TEST(a_reader_with_pauses_gets_everything)
