@@ -51,19 +51,25 @@ static void keep_loop_awake(uv_idle_t *idle)
     (void)idle;
 }
 
+/* Runs each fiber that is ready now once. */
+static void run_round(struct core *core)
+{
+    struct fiber *fiber = core->ready;
+    core->ready = NULL;
+    core->ready_end = &core->ready;
+    while (fiber) {
+        struct fiber *next = fiber->ready_next;
+        fiber->ready = false;
+        fiber_run(fiber);
+        fiber = next;
+    }
+}
+
 /* Runs what is ready, then the turn's end tasks, until nothing is left or the round limit is met. */
 static void run_ready(struct core *core)
 {
     for (int round = 0; round < ROUNDS_A_TURN && (core->ready || core->tasks); round++) {
-        struct fiber *fiber = core->ready;
-        core->ready = NULL;
-        core->ready_end = &core->ready;
-        while (fiber) {
-            struct fiber *next = fiber->ready_next;
-            fiber->ready = false;
-            fiber_run(fiber);
-            fiber = next;
-        }
+        run_round(core);
         if (core->ready)
             continue;
         while (core->tasks) {
@@ -103,13 +109,26 @@ static void before_poll(uv_prepare_t *handle)
         uv_stop(&core->loop);
 }
 
-/* libuv 1.44 runs I/O callbacks inside poll: the turn is timed from the first of them, or from here. */
+/* libuv 1.44 runs I/O callbacks inside poll: the turn is timed from the first that runs fibers, or from after poll. */
+static void turn_begins(struct core *core)
+{
+    core->now_ns = clock_now_ns();
+    if (!atomic_load_explicit(&core->turn_started_ns, memory_order_relaxed))
+        atomic_store_explicit(&core->turn_started_ns, core->now_ns, memory_order_relaxed);
+}
+
 static void after_poll(uv_check_t *handle)
 {
     struct core *core = handle->data;
-    core->now_ns = clock_now_ns();
-    atomic_store_explicit(&core->turn_started_ns, core->now_ns, memory_order_relaxed);
+    turn_begins(core);
     run_ready(core);
+}
+
+void core_run_ready(void)
+{
+    check(here && !here->running);
+    turn_begins(here);
+    run_round(here);
 }
 
 static void stop_now(void *arg)
