@@ -340,6 +340,7 @@ static void read_head(struct h1 *h1)
     h1->filled += (size_t)got;
     core_count(h1->core->bytes_in_total, (uint64_t)got);
     parse(h1);
+    core_run_ready(); /* ten thousand requests at once are answered one by one, with one stack and one arena */
 }
 
 static void readable(struct conn *conn)
