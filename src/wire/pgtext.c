@@ -116,14 +116,11 @@ static enum pgtext_token array_open(struct pgtext_array *array)
     array->depth++;
     array->at++;
     array->value_may_follow = true;
-    array->value_must_follow = false;
     return PGTEXT_OPEN;
 }
 
 static enum pgtext_token array_close(struct pgtext_array *array)
 {
-    if (array->value_must_follow)
-        return array_bad(array); /* {1,} */
     array->depth--;
     array->at++;
     array->value_may_follow = false;
@@ -152,8 +149,7 @@ static enum pgtext_token array_unquoted(struct pgtext_array *array, struct pgtex
         return array_bad(array);
     value->raw = (struct bytes){ array->at, (size_t)(last - array->at) };
     array->at = at;
-    const bool null = !value->escaped && value->raw.size == 4 && bytes_is_nocase(value->raw, "null");
-    return null ? PGTEXT_NULL : PGTEXT_VALUE;
+    return bytes_is_nocase(value->raw, "null") ? PGTEXT_NULL : PGTEXT_VALUE;
 }
 
 enum pgtext_token pgtext_array_next(struct pgtext_array *array, struct pgtext_value *ret_value)
@@ -175,13 +171,12 @@ enum pgtext_token pgtext_array_next(struct pgtext_array *array, struct pgtext_va
         if (*array->at != array->delimiter)
             return array_bad(array);
         array->at = skip_space(array->at + 1, array->end);
-        array->value_must_follow = true;
         if (array->at == array->end || *array->at == '}')
-            return array_bad(array);
+            return array_bad(array); /* {1,} */
     }
     if (*array->at == '{')
         return array_open(array);
-    array->value_may_follow = array->value_must_follow = false;
+    array->value_may_follow = false;
     if (*array->at != '"')
         return array_unquoted(array, ret_value);
     const char *at = read_quoted(array->at + 1, array->end, false, ret_value);

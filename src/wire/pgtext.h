@@ -36,7 +36,7 @@ struct bytes pgtext_value_decode(const struct pgtext_value *value, struct text *
 struct pgtext_array {
     const char *at, *end;
     char delimiter;
-    bool bad, done, value_may_follow, value_must_follow;
+    bool bad, done, value_may_follow;
     int depth;
     int bounds_count; /* dimensions whose bounds are written out; 0: all begin at 1 */
     struct {

@@ -118,6 +118,41 @@ TEST(keys_rotate_the_first_seals_and_all_open)
     cursor_box_close(&forger);
 }
 
+TEST(an_id_can_not_be_exchanged_even_for_the_same_key)
+{
+    struct cursor_key again = old_key;
+    again.id = 3;
+    const struct cursor_key keys[] = { old_key, again };
+    struct cursor_box box;
+    struct cursor cursor;
+    uint8_t raw[256];
+    expect(cursor_box_open(&box, keys, 2, seed));
+    const struct bytes sealed = sealed_by(&box, &sample);
+    expect(base64url_read(sealed, raw));
+    const size_t size = BASE64URL_DECODED_BYTES(sealed.size);
+    raw[0] = again.id;
+    text_clear(&text);
+    base64url_write(&text, (struct bytes){ (const char *)raw, size });
+    expect(!cursor_open(&box, &arena, context, text_bytes(&text), &cursor));
+    cursor_box_close(&box);
+}
+
+TEST(a_plain_text_is_read_to_its_end_and_no_further)
+{
+    struct cursor cursor;
+    const uint8_t plain[] = { CURSOR_AFTER, 2, 3, 'a', 'b', 0, 'x' };
+    expect(plain_read(&arena, plain, 6, &cursor));
+    expect_bytes(cursor.values[0], "ab");
+    expect(!plain_read(&arena, plain, 7, &cursor)); /* something behind */
+    for (size_t size = 0; size < 6; size++)
+        expect(!plain_read(&arena, plain, size, &cursor));
+    const uint8_t direction[] = { 2, 0 }, count[] = { 0, CURSOR_VALUES_MAX + 1 },
+                  endless[] = { 0, 1, 0x80, 0x80, 0x80, 1 };
+    expect(!plain_read(&arena, direction, sizeof direction, &cursor));
+    expect(!plain_read(&arena, count, sizeof count, &cursor));
+    expect(!plain_read(&arena, endless, sizeof endless, &cursor));
+}
+
 TEST(the_limits_hold_and_one_past_them_is_refused)
 {
     struct cursor_box box = box_of(old_key);

@@ -114,6 +114,8 @@ TEST(inside_groups_a_value_ends_unless_it_is_quoted_or_bracketed)
     expect(!leaf->next);
     expect_bytes(only("and=(a.eq.\"b\"c,d.eq.1.5)")->first->values[0], "\"b\"c");
     expect_bytes(root->first->first->next->values[0], "1.5");
+    expect_bytes(only("and=(a.eq.(x,b.eq.[y)")->first->values[0],
+                 "(x"); /* brackets are for range operators */
     expect_bytes(only("and=(a.eq.)")->first->values[0], "");
 }
 
@@ -238,6 +240,8 @@ TEST(wrong_values_lists_and_groups_are_told_where)
                    "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
     expect_refused("a=eq(any).{{1}}", "value", 8,
                    "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
+    expect_refused("a=eq(any).[1:2]={1,2}", "value", 8,
+                   "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
     expect_refused("a=eq(any).{1}x", "value", 8,
                    "a: 'eq(any)' takes a list in braces, without null: {a,b,\"c,d\"}");
     expect_refused("or=a.eq.1", "syntax", 0, "or: 'or' takes filters in brackets: or=(a.eq.1,b.gt.2)");
@@ -307,6 +311,8 @@ TEST(the_limits_hold_and_one_past_them_is_refused)
     expect(parse(repeated(&query, "or=(", "or(", FILTER_DEPTH_MAX - 1, "a.eq.1")) == false);
     text_add_z(&query, nested);
     expect(parse(text_z(&query)));
+    expect(parse(
+        repeated(&query, "or=(", "or(a.eq.1),", FILTER_DEPTH_MAX * 2, "a.eq.1)"))); /* beside, not inside */
     nested[FILTER_DEPTH_MAX] = ')';
     expect(!parse(repeated(&query, "or=(", "or(", FILTER_DEPTH_MAX, "a.eq.1)))))))))))))))))")));
     expect_str(error.code, "too_deep");

@@ -190,6 +190,7 @@ TEST(multiranges_come_range_by_range)
     expect_bytes(ranges_of(BYTES("{}")), ".");
     expect_bytes(ranges_of(BYTES("{[1,2),[5,7)}")), "|1||2||5||7|.");
     expect_bytes(ranges_of(BYTES("{[\"a]\"\"\",\"b\\\\)\"),[c,)}")), "|a]\"||b\\)||c|||.");
+    expect_bytes(ranges_of(BYTES("{[\"a\\\")\",b)}")), "|a\")||b|.");
     expect_bytes(ranges_of(BYTES("{[1,2)[5,7)}")), "|1||2|!");
     expect_bytes(ranges_of(BYTES("{[1,2),}")), "|1||2|!");
     expect_bytes(ranges_of(BYTES("{[1,2")), "!");

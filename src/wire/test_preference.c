@@ -113,6 +113,7 @@ TEST(qualities_are_read_strictly_and_specific_ranges_win)
     expect_eq(
         accept_choose(BYTES("*/*, application/json;q=0.000, application/problem+json;q=0.0"), offers, 2), -1);
     /* Unsound qualities count as none given. */
+    expect_eq(accept_choose(BYTES("application/json;q=1, application/problem+json;q=1.5"), offers, 2), 0);
     expect_eq(accept_choose(BYTES("application/json;q=1.5, application/problem+json;q=0.9"), offers, 2), 0);
     expect_eq(accept_choose(BYTES("application/json;q=.1, application/problem+json;q=0.9"), offers, 2), 0);
     expect_eq(accept_choose(BYTES("application/json;q=0.1234, application/problem+json;q=0.9"), offers, 2),

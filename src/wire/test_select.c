@@ -138,6 +138,7 @@ TEST(the_limits_hold_and_one_past_them_is_refused)
     expect(parse(repeated(&list, "a(", SELECT_DEPTH_MAX, "b))))))))))))))))")));
     expect(!parse(repeated(&list, "a(", SELECT_DEPTH_MAX + 1, "b)))))))))))))))))")));
     expect_str(error.code, "too_deep");
+    expect(parse(repeated(&list, "a(b),", SELECT_DEPTH_MAX * 2, "a"))); /* beside, not inside */
     expect(parse(repeated(&list, "a(),", SELECT_DEPTH_MAX * 2, "a(b)")));
     expect(!parse(repeated(&list, "a", 64, "::b")) == false);
     text_clear(&list);

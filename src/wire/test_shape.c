@@ -51,6 +51,7 @@ struct conf {
     struct shape_pairs headers;
     struct shape_list routes, embeds;
     const struct yaml_node *free;
+    struct embed home;
 };
 static const struct shape_field conf_fields[] = {
     SHAPE_MAPPING(struct conf, listen, .shape = &listen_shape, .doc = "Where clients connect."),
@@ -68,6 +69,7 @@ static const struct shape_field conf_fields[] = {
     SHAPE_PAIRS(struct conf, headers),
     SHAPE_LIST(struct conf, routes, .shape = &listen_shape),
     SHAPE_MAP(struct conf, embeds, .shape = &embed_shape),
+    SHAPE_MAPPING(struct conf, home, .shape = &embed_shape),
     SHAPE_ANY(struct conf, free, .schema = "{\"type\":[\"boolean\",\"object\"]}"),
     { 0 },
 };
@@ -176,6 +178,16 @@ TEST(every_mistake_is_told_at_once)
         "f:14:21: error: embed.required must be true or false, not the text 'yes'\n"
         "  YAML 1.2 knows only true and false; 'yes' is a text\n"
         "f:15:6: error: embed must be a mapping, not the number 3\n");
+}
+
+TEST(what_an_absent_mapping_requires_is_not_missed_until_it_is_there)
+{
+    expect(decode("level: info\n"));
+    expect_eq(conf.home.table.size, 0);
+    expect_bytes(complaints("home: {}\n"),
+                 "f:1:7: error: embed.table is missing\n  table: The table behind it.\n");
+    expect_bytes(complaints("home:\n"),
+                 "f:1:1: error: embed.table is missing\n  table: The table behind it.\n");
 }
 
 TEST(values_of_other_kinds_are_told_by_what_they_are)

@@ -38,6 +38,7 @@ TEST(a_path_becomes_decoded_segments)
     expect(PARSE("/v1/a+b/"));
     expect(uri.trailing_slash);
     expect_eq(uri.segments_count, 2);
+    expect(PARSE("/v1/%61+b"));
     expect_bytes(uri.segments[1], "a+b"); /* a plus is a space in queries alone */
     expect(PARSE("/gr%c3%BC%C3%9f"));
     expect_bytes(uri.segments[0], "gr\xc3\xbc\xc3\x9f");
