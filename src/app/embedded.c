@@ -124,7 +124,8 @@ static pid_t spawn(const struct runner *runner, const char *log, const char *con
         (void)dup2(fd, 1);
         (void)dup2(fd, 2);
     }
-    (void)chdir("/");
+    if (chdir("/") != 0)
+        _exit(127);
     sigset_t none;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
