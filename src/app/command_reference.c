@@ -68,8 +68,9 @@ static void print_metrics(void)
     for (int i = 0; modules[i]; i++)
         for (struct metric *const *at = modules[i]->metrics; at && *at; at++) {
             const struct metric *metric = *at;
+            const char *prefix = modules[i]->metrics_prefix ? modules[i]->metrics_prefix : modules[i]->name;
             const bool suffixed = strcmp(metric->unit, "seconds") == 0 || strcmp(metric->unit, "bytes") == 0;
-            printf("| `lintel_%s_%s%s%s` | %s | %s |\n", modules[i]->name, metric->name, suffixed ? "_" : "",
+            printf("| `lintel_%s_%s%s%s` | %s | %s |\n", prefix, metric->name, suffixed ? "_" : "",
                    suffixed ? metric->unit : "", kinds[metric->kind], metric->doc);
         }
 }

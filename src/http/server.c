@@ -47,13 +47,13 @@ const struct knob http_knobs[] = {
     { 0 },
 };
 
-struct metric http_accepted = COUNTER("http_accepted", "connections", "Connections accepted.");
-struct metric http_refused_full = COUNTER("http_refused_full", "connections", "Connections refused at connections_max.");
-struct metric http_malformed = COUNTER("http_malformed", "requests", "Requests whose framing was refused.");
-struct metric http_timeouts = COUNTER("http_timeouts", "connections",
+struct metric http_accepted = COUNTER("accepted", "connections", "Connections accepted.");
+struct metric http_refused_full = COUNTER("refused_full", "connections", "Connections refused at connections_max.");
+struct metric http_malformed = COUNTER("malformed", "requests", "Requests whose framing was refused.");
+struct metric http_timeouts = COUNTER("timeouts", "connections",
                                       "Connections ended because a head, a body or a reader was too slow.");
-struct metric http_requests = COUNTER("http_requests", "requests", "Requests whose head was read.");
-struct metric http_broken = COUNTER("http_broken", "connections", "Connections that broke while a request was in flight.");
+struct metric http_requests = COUNTER("requests", "requests", "Requests whose head was read.");
+struct metric http_broken = COUNTER("broken", "connections", "Connections that broke while a request was in flight.");
 struct metric *const http_metrics[] = { &http_accepted, &http_refused_full, &http_malformed, &http_timeouts,
                                         &http_requests, &http_broken, NULL };
 

@@ -31,6 +31,7 @@ struct kit {
 struct module {
     const char *name;    /* the section of lintel.yaml, the prefix of its metrics */
     const char *summary; /* one sentence */
+    const char *metrics_prefix; /* of its metrics' names; NULL: name */
 
     size_t conf_bytes;
     const struct knob *knobs; /* ends with { 0 }, or NULL */

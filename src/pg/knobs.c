@@ -48,30 +48,30 @@ const struct knob pg_knobs[] = {
     { 0 }
 };
 
-struct metric pg_wait_seconds = HISTOGRAM("pool_wait", "Time until a connection took a batch or was lent.");
-struct metric pg_hold_seconds = HISTOGRAM("pool_hold", "Time for which a session was lent.");
+struct metric pg_wait_seconds = HISTOGRAM("wait", "Time until a connection took a batch or was lent.");
+struct metric pg_hold_seconds = HISTOGRAM("hold", "Time for which a session was lent.");
 struct metric pg_query_seconds =
-    HISTOGRAM("pool_query", "Time from sending a batch until its Sync was answered.");
-struct metric pg_lanes = GAUGE("pool_lanes", "connections", "Open read lanes.");
-struct metric pg_writers = GAUGE("pool_writers", "connections", "Open writers.");
-struct metric pg_sessions = GAUGE("pool_sessions", "connections", "Open sessions.");
+    HISTOGRAM("query", "Time from sending a batch until its Sync was answered.");
+struct metric pg_lanes = GAUGE("lanes", "connections", "Open read lanes.");
+struct metric pg_writers = GAUGE("writers", "connections", "Open writers.");
+struct metric pg_sessions = GAUGE("sessions", "connections", "Open sessions.");
 struct metric pg_in_flight =
-    GAUGE("pool_in_flight", "batches", "Batches sent and not yet answered, abandoned ones too.");
-struct metric pg_waiting = GAUGE("pool_waiting", "requests", "Requests that wait for a connection.");
-struct metric pg_connects = COUNTER("pool_connects", "connections", "Connections made.");
+    GAUGE("in_flight", "batches", "Batches sent and not yet answered, abandoned ones too.");
+struct metric pg_waiting = GAUGE("waiting", "requests", "Requests that wait for a connection.");
+struct metric pg_connects = COUNTER("connects", "connections", "Connections made.");
 struct metric pg_connect_failures =
-    COUNTER("pool_connect_failures", "connections", "Attempts to connect that failed.");
+    COUNTER("connect_failures", "connections", "Attempts to connect that failed.");
 struct metric pg_breaks =
-    COUNTER("pool_breaks", "connections", "Connections lost or closed in the middle of work.");
+    COUNTER("breaks", "connections", "Connections lost or closed in the middle of work.");
 struct metric pg_retries =
-    COUNTER("pool_retries", "batches", "Batches sent again after a failure that allows it.");
+    COUNTER("retries", "batches", "Batches sent again after a failure that allows it.");
 struct metric pg_abandoned =
-    COUNTER("pool_abandoned", "batches", "Batches whose request gave up before the answer.");
-struct metric pg_cancels = COUNTER("pool_cancels", "requests", "Cancel requests sent to the server.");
-struct metric pg_prepared = COUNTER("pool_prepared", "statements", "Statements prepared.");
+    COUNTER("abandoned", "batches", "Batches whose request gave up before the answer.");
+struct metric pg_cancels = COUNTER("cancels", "requests", "Cancel requests sent to the server.");
+struct metric pg_prepared = COUNTER("prepared", "statements", "Statements prepared.");
 struct metric pg_lane_losses =
-    COUNTER("pool_lane_losses", "statements", "Statements that lost their lane by being slow.");
-struct metric pg_errors = COUNTER("pool_errors", "errors", "Refusals of the server, by class of SQLSTATE.");
+    COUNTER("lane_losses", "statements", "Statements that lost their lane by being slow.");
+struct metric pg_errors = COUNTER("errors", "errors", "Refusals of the server, by class of SQLSTATE.");
 
 struct metric *const pg_metrics[] = {
     &pg_wait_seconds,  &pg_hold_seconds,

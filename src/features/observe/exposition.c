@@ -177,7 +177,8 @@ void exposition_write(struct text *text, const struct kit *kit, bool open_metric
     struct page page = { text, open_metrics };
     for (const struct module *const *module = kit->modules; *module; module++)
         for (struct metric *const *metric = (*module)->metrics; metric && *metric; metric++)
-            metric_write(&page, (*module)->name, *metric);
+            metric_write(&page, (*module)->metrics_prefix ? (*module)->metrics_prefix : (*module)->name,
+                         *metric);
     struct http_server_state state;
     http_server_state(kit->server, &state);
     one(&page, "lintel_http_connections_open", METRIC_GAUGE, "", "Client connections.",

@@ -141,6 +141,7 @@ extern const struct module observe_module;
 const struct module observe_module = {
     .name = "observe",
     .summary = "Probes, metrics, the latency of each route and the access log.",
+    .metrics_prefix = "http",
     .conf_bytes = sizeof(struct conf),
     .knobs =
         (const struct knob[]){

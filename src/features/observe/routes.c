@@ -11,7 +11,7 @@ struct metric route_duration =
     HISTOGRAM("request_duration", "From the first byte of a request to its answer, by route.");
 struct metric route_database =
     HISTOGRAM("request_database", "Time of a request spent in PostgreSQL, by route.");
-struct metric route_requests = COUNTER("requests", "requests", "Answers, by route and status class.");
+struct metric route_requests = COUNTER("responses", "requests", "Answers, by route and status class.");
 struct metric route_bytes = COUNTER("response_body", "bytes", "Bytes of answer bodies, by route.");
 
 struct route_record {
