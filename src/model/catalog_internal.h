@@ -41,6 +41,7 @@ enum {
     RELATION_EVENTS,
     RELATION_EXTENSION,
     RELATION_RULES,
+    RELATION_SECURED,
     RELATION_COMMENT,
     RELATION_ROWS /* last: not hashed, since ANALYZE changes it */
 };

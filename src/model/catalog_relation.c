@@ -49,6 +49,7 @@ static struct relation *relation_read(struct catalog_build *build, int64_t row)
     relation->is_partition = cell_bool(rows, row, RELATION_IS_PARTITION);
     relation->row_security = cell_bool(rows, row, RELATION_ROW_SECURITY);
     relation->force_row_security = cell_bool(rows, row, RELATION_FORCED);
+    relation->row_security_applies = cell_bool(rows, row, RELATION_SECURED);
     relation->security_invoker = cell_bool(rows, row, RELATION_INVOKER);
     relation->of_extension = cell_bool(rows, row, RELATION_EXTENSION);
     relation->rows_estimate = strtod(pg_result_value(rows, row, RELATION_ROWS).data, NULL);

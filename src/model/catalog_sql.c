@@ -66,7 +66,8 @@
     " exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid" \
     " and d.deptype = 'e')," \
     " case when c.relhasrules then exists (select from pg_rewrite r where r.ev_class = c.oid" \
-    " and r.ev_type <> '1') else false end, t.description, c.reltuples" \
+    " and r.ev_type <> '1') else false end," \
+    " c.relrowsecurity and row_security_active(c.oid), t.description, c.reltuples" \
     " from wanted w join pg_class c on c.oid = w.oid" \
     " left join pg_description t on t.objoid = c.oid and t.classoid = 'pg_class'::regclass" \
     " and t.objsubid = 0"

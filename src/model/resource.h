@@ -1,6 +1,7 @@
 #pragma once
-/* resource.h - what is exposed: tables and views declared in the files of resources/, resolved against a catalog. A resource set is
- * an immutable snapshot together with its catalog. Deny by default: what no file names is not there. */
+/* resource.h - what is exposed: tables and views declared in the files of resources/, resolved against a
+ * catalog. A resource set is an immutable snapshot together with its catalog. Deny by default: what no file
+ * names is not there. */
 #include "model/catalog.h"
 #include "pg/row.h"
 #include "wire/diagnostic.h"
@@ -8,89 +9,103 @@
 enum operation { OP_LIST, OP_GET, OP_CREATE, OP_UPDATE, OP_REPLACE, OP_UPSERT, OP_DELETE, OPS };
 extern const char *const operation_names[OPS]; /* "list", "get" … as written in the files */
 
-struct field { /* a column as the API shows it */
-    struct bytes name;            /* in JSON and in URLs; default: the column's name */
-    struct bytes key_json;        /* "\"name\":" for row_shape */
+struct field {             /* a column as the API shows it */
+    struct bytes name;     /* in JSON and in URLs; default: the column's name */
+    struct bytes key_json; /* "\"name\":" for row_shape */
     const struct column *column;
     bool readable, creatable, updatable;
-    bool required_on_create;      /* NOT NULL, no default, not generated */
+    bool required_on_create; /* NOT NULL, no default, not generated */
     bool nullable;
 };
 
 struct resource;
-enum embed_kind { EMBED_ONE, EMBED_MANY }; /* MANY: their foreign key points here; a many-to-many goes through its join table */
+enum embed_kind {
+    EMBED_ONE,
+    EMBED_MANY
+}; /* MANY: their foreign key points here; a many-to-many goes through its join table */
 struct embed {
-    struct bytes name;               /* default: the target resource's name; `!constraint` picks among several */
+    struct bytes name; /* default: the target resource's name; `!constraint` picks among several */
     const struct resource *target;
     const struct constraint *foreign; /* which; for MANY it is the target's (or the join table's) */
     const struct constraint *far;     /* many-to-many: the join table's key to the target; else NULL */
     enum embed_kind kind;
-    bool declared;                   /* named by the file: it wins over derived names */
+    bool declared; /* named by the file: it wins over derived names */
 };
 
 struct resource {
-    struct bytes name;            /* "products" or "shop.products": /v1/NAME */
+    struct bytes name; /* "products" or "shop.products": /v1/NAME */
     const struct relation *relation;
-    unsigned operations;          /* 1u << OP_… */
-    bool public_access;           /* access: public */
+    unsigned operations; /* 1u << OP_… */
+    bool public_access;  /* access: public */
     const struct field *fields;
     int fields_count;
-    struct table fields_by_name;  /* struct field * */
-    const struct field **key;     /* identifies one row in paths, in order; the primary key unless declared; 0: no get/update/delete */
+    struct table fields_by_name; /* struct field * */
+    const struct field **key; /* identifies one row in paths, in order; the primary key unless declared; 0: no
+                                 get/update/delete */
     int key_count;
-    const struct field *version;  /* or NULL; the column behind ETag */
-    bool version_required;        /* If-Match or 428 */
+    const struct field *version; /* or NULL; the column behind ETag */
+    bool version_required;       /* If-Match or 428 */
     struct embed *embeds;
     int embeds_count;
-    const struct field **default_order; bool *default_descending; int default_order_count;
+    const struct field **default_order;
+    bool *default_descending;
+    int default_order_count;
     int64_t page_size, page_max, depth_max, bulk_max, offset_max;
-    struct bytes tenant_header_setting; /* bench/demo only, see docs: name of the setting fed from a header; empty: none */
+    struct bytes tenant_header_setting; /* bench/demo only, see docs: name of the setting fed from a header;
+                                           empty: none */
     struct bytes tenant_header;
-    const struct field *tenant_field;   /* bound in queries too when known */
+    const struct field *tenant_field; /* bound in queries too when known */
     struct bytes title, description;
-    struct bytes file; int line;  /* where it is declared */
-    struct bytes missing;         /* not empty: the schema lacks what the file needs: its routes answer 503 schema.not_ready, and this says what is missing */
-    void *compiled;               /* plan.h: shapes and statements made once */
+    struct bytes file;
+    int line;             /* where it is declared */
+    struct bytes missing; /* not empty: the schema lacks what the file needs: its routes answer 503
+                             schema.not_ready, and this says what is missing */
+    void *compiled;       /* plan.h: shapes and statements made once */
     int index;
     const struct resource_set *set; /* the one it belongs to */
 };
 
 struct resource_set {
     struct arena arena;
-    struct catalog *catalog;      /* a reference */
-    struct resource *resources;   /* sorted by name */
+    struct catalog *catalog;    /* a reference */
+    struct resource *resources; /* sorted by name */
     int resources_count;
     struct table by_name;
     struct pg_encoding encoding;
     _Atomic int references;
-    uint64_t generation;          /* grows with each reload */
+    uint64_t generation; /* grows with each reload */
 };
+
+#define RESOURCE_FILES_MAX 10000
 
 /* One declared file, as text. */
 struct resource_source {
     struct bytes file, text;
 };
-/* Reads every declaration and resolves it. Wrong files are diagnosed (file:line:column, the fix); the set holds all that is
- * right. A relation or column that does not exist (yet) is a warning and marks the resource `missing`.
- * Never waits. Owner: takes a reference on the catalog; end with resource_set_unref().
- * Errors: false only past a limit (files 10,000). *ret_set is made even when there are diagnostics. */
+/* Reads every declaration and resolves it. Wrong files are diagnosed (file:line:column, the fix); the set
+ * holds all that is right. A relation or column that does not exist (yet) is a warning and marks the resource
+ * `missing`. Never waits. Owner: takes a reference on the catalog; end with resource_set_unref(). Errors:
+ * false only past a limit (files 10,000). *ret_set is made even when there are diagnostics. */
 bool resource_set_make(struct catalog *catalog, const struct resource_source *sources, int sources_count,
-                       const struct pg_encoding *encoding, struct diagnostics *diagnostics, struct resource_set **ret_set);
+                       const struct pg_encoding *encoding, struct diagnostics *diagnostics,
+                       struct resource_set **ret_set);
 struct resource_set *resource_set_ref(struct resource_set *set);
 void resource_set_unref(struct resource_set *set);
 const struct resource *resource_find(const struct resource_set *set, struct bytes name);
 const struct field *resource_field(const struct resource *resource, struct bytes name);
-/* The embed of that name; hint (may be empty) is a constraint or column name after '!'. NULL with PROBLEM_QUERY says which
- * names exist, or between which constraints to choose. */
+/* The embed of that name; hint (may be empty) is a constraint or column name after '!'. NULL with
+ * PROBLEM_QUERY says which names exist, or between which constraints to choose. */
 const struct embed *resource_embed(const struct resource *resource, struct bytes name, struct bytes hint);
 
-/* The text of a resource file for a relation, read-only and public, with comments: for `lintel init --expose`. */
+/* The text of a resource file for a relation, read-only and public, with comments: for `lintel init
+ * --expose`. */
 void resource_file_write(struct text *text, const struct relation *relation, struct bytes name);
 /* JSON Schema of the files in resources/. */
 void resource_schema_write(struct text *text);
 
-extern const struct problem PROBLEM_QUERY;           /* 400 query.invalid: a filter, column, operator or order that does not exist */
-extern const struct problem PROBLEM_VALIDATION;      /* 422 validation.failed: details say what */
-extern const struct problem PROBLEM_CURSOR;          /* 400 query.cursor: not ours, or for another query */
-extern const struct problem PROBLEM_OPERATION;       /* 405 operation_not_allowed */
+extern const struct problem
+    PROBLEM_QUERY; /* 400 query.invalid: a filter, column, operator or order that does not exist */
+extern const struct problem PROBLEM_VALIDATION; /* 422 validation.failed: details say what */
+extern const struct problem PROBLEM_CURSOR;     /* 400 query.cursor: not ours, or for another query */
+extern const struct problem PROBLEM_OPERATION;  /* 405 operation_not_allowed */
 extern const struct problem *const model_problems[];
