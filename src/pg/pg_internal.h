@@ -111,6 +111,7 @@ struct op {
 
 struct entry { /* one batch on one connection, until its Sync */
     struct entry *next;
+    struct conn *conn;
     struct run *run; /* NULL: abandoned, or our own housekeeping */
     bool control, abandoned, failed, misused;
     bool telling; /* its time tells what a commit costs */

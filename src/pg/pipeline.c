@@ -1,4 +1,4 @@
-/* pipeline.c - batches on the wire: [DEALLOCATE …] [Prepare …] [settings] [statement …] Sync, and their
+/* pipeline.c - batches on the wire: [DEALLOCATE …] [BEGIN …] [Prepare …] [settings] [statement …] Sync, and their
  * answers in order.
  *
  * Prepares stand in front: behind an error of the batch's own statements they would be skipped and nobody
@@ -242,17 +242,17 @@ static bool send_ops(struct conn *conn, struct entry *entry, const struct run *r
     if (unlikely(conn->stale_count) && !run->execs_count && !conn->session.in_transaction &&
         !send_deallocate(conn, entry))
         return false;
+    for (int i = 0; i < run->execs_count; i++) { /* BEGIN with its level comes before any snapshot */
+        if (!PQsendQueryParams(conn->pg, run->execs[i], 0, NULL, NULL, NULL, NULL, 0))
+            return false;
+        op_add(entry, (struct op){ .kind = OP_EXEC, .step = (uint8_t)i });
+    }
     if (batch->settings_count &&
         !send_prepare(conn, entry, pg_statement_of_settings(conn->pool, batch->settings_count)))
         return false;
     for (int i = run->text ? 1 : 0; i < batch->steps_count; i++)
         if (!send_prepare(conn, entry, batch->steps[i].statement))
             return false;
-    for (int i = 0; i < run->execs_count; i++) {
-        if (!PQsendQueryParams(conn->pg, run->execs[i], 0, NULL, NULL, NULL, NULL, 0))
-            return false;
-        op_add(entry, (struct op){ .kind = OP_EXEC, .step = (uint8_t)i });
-    }
     if (batch->settings_count && !send_settings(conn, entry, batch))
         return false;
     for (int i = 0; i < batch->steps_count; i++)
@@ -267,6 +267,7 @@ static bool entry_send(struct conn *conn, struct entry *entry)
     if (inject("pg.send") || !PQpipelineSync(conn->pg))
         return false;
     struct pg_pool *pool = conn->pool;
+    entry->conn = conn;
     entry->submitted_ns = clock_now_ns();
     if (!conn->first)
         conn->head_since_ns = entry->submitted_ns;
@@ -550,6 +551,11 @@ void pg_run_abandon(struct run *run)
     entry->abandoned = true;
     run->pool->abandoned++;
     metric_add(&pg_abandoned, 1);
+    struct conn *conn = entry->conn;
+    if (conn->role == ROLE_SESSION && !conn->session.holder) { /* alone there: nobody else is hit */
+        conn->clean = UNCLEAN; /* our housekeeping takes the blow of a cancel that comes late */
+        pg_conn_cancel(conn);
+    }
 }
 
 /* One result, or the NULL that ends an op. False: the connection is closed. */

@@ -111,6 +111,11 @@ static void story_main(void *arg)
  */
 UNUSED static void with_pool_on(const char *url, fiber_fn first, void *arg)
 {
+    if (core_here()) {
+        fprintf(stderr, "a test failed inside its fiber: the rest is not run\n");
+        server_drop();
+        exit(1);
+    }
     for (struct metric *const *metric = pg_metrics; *metric; metric++)
         metric_open(*metric);
     expect(core_open(&(struct core_plan){ .index = 0, .fibers_max = 4096 }, &core));
