@@ -1,5 +1,5 @@
-/* pipeline.c - batches on the wire: [DEALLOCATE …] [BEGIN …] [Prepare …] [settings] [statement …] Sync, and their
- * answers in order.
+/* pipeline.c - batches on the wire: [DEALLOCATE …] [BEGIN …] [Prepare …] [settings] [statement …] Sync, and
+ * their answers in order.
  *
  * Prepares stand in front: behind an error of the batch's own statements they would be skipped and nobody
  * would know. Every Prepare, Execute and DEALLOCATE is an `op`, and libpq answers each with results and a

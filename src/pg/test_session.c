@@ -1,4 +1,5 @@
-/* Goal: what is lent comes back clean or not at all; transactions end as their caller was told; streams are bounded. */
+/* Goal: what is lent comes back clean or not at all; transactions end as their caller was told; streams are
+ * bounded. */
 #define TEST_MAIN_OWN
 #include "pg/testing.h"
 
@@ -72,7 +73,8 @@ static void dirty(void *arg)
     expect_str(in_session(session, "select to_regclass('pg_temp.leftover')"), "NULL");
     expect_str(in_session(session, "select count(*) from pg_catalog.pg_cursors where name <> ''"), "0");
     expect_str(in_session(session, "select count(*) from pg_catalog.pg_listening_channels()"), "0");
-    expect_str(in_session(session, "select count(*) from pg_catalog.pg_locks where locktype = 'advisory'"), "0");
+    expect_str(in_session(session, "select count(*) from pg_catalog.pg_locks where locktype = 'advisory'"),
+               "0");
     expect_str(in_session(session, "select current_setting('statement_timeout')"), "30s");
     expect_str(in_session(session, "select current_setting('search_path')"), "");
     pg_session_return(session);
@@ -122,7 +124,8 @@ static void given_up(void *arg)
 static void cancelled(void *arg)
 {
     (void)arg;
-    const int64_t cancels = metric_series_value(&pg_cancels.own), connects = metric_series_value(&pg_connects.own);
+    const int64_t cancels = metric_series_value(&pg_cancels.own),
+                  connects = metric_series_value(&pg_connects.own);
     const int64_t start_ns = clock_now_ns();
     spawn("given up", given_up, NULL);
     expect(fiber_sleep(20 * NS_PER_MS));
@@ -133,8 +136,9 @@ static void cancelled(void *arg)
     join(NS_PER_S);
     expect_eq(metric_series_value(&pg_cancels.own), cancels + 1);
     expect(metric_series_value(&pg_connects.own) <= connects + 2);
-    expect_str(got(PG_READ, "select count(*) from pg_catalog.pg_stat_activity where query like '%pg_sleep(10)%'"
-                            " and state = 'active' and pid <> pg_backend_pid()"),
+    expect_str(got(PG_READ,
+                   "select count(*) from pg_catalog.pg_stat_activity where query like '%pg_sleep(10)%'"
+                   " and state = 'active' and pid <> pg_backend_pid()"),
                "0");
     settle();
 }
@@ -298,10 +302,12 @@ TEST(settings_hold_until_the_end_of_the_transaction)
 /* ---- conflicts are repeated inside a budget ---- */
 
 static struct ask left, right;
-static const char *const cross_left = "with a as (update public.books set title = 'l' where id = 1 returning 1)"
-                                      " select pg_sleep(0.05), public.touch(2) from a";
-static const char *const cross_right = "with a as (update public.books set title = 'r' where id = 2 returning 1)"
-                                       " select pg_sleep(0.05), public.touch(1) from a";
+static const char *const cross_left =
+    "with a as (update public.books set title = 'l' where id = 1 returning 1)"
+    " select pg_sleep(0.05), public.touch(2) from a";
+static const char *const cross_right =
+    "with a as (update public.books set title = 'r' where id = 2 returning 1)"
+    " select pg_sleep(0.05), public.touch(1) from a";
 static void ask_left(void *arg)
 {
     (void)!ask(&left, PG_WRITE, arg);
@@ -367,8 +373,8 @@ static void streams(void *arg)
     snprintf(limit, sizeof limit, "%lld", (long long)rows);
     ask_param(&one, limit);
     ask_setting(&one, "lintel.tenant_id", "acme");
-    struct pg_stream *stream =
-        stream_of("select i, current_setting('lintel.tenant_id') from generate_series(1, $1::int8) i", 100, &one);
+    struct pg_stream *stream = stream_of(
+        "select i, current_setting('lintel.tenant_id') from generate_series(1, $1::int8) i", 100, &one);
     expect(stream != NULL);
     int64_t seen = 0;
     for (;;) {
@@ -434,8 +440,8 @@ static void left_early(void *arg)
     (void)arg;
     struct ask one = { 0 };
     const int64_t start_ns = clock_now_ns();
-    struct pg_stream *stream =
-        stream_of("select i, case when i > 150 then pg_sleep(9) end from generate_series(1, 1000) i", 100, &one);
+    struct pg_stream *stream = stream_of(
+        "select i, case when i > 150 then pg_sleep(9) end from generate_series(1, 1000) i", 100, &one);
     expect(stream != NULL);
     const struct pg_result *chunk;
     expect(pg_stream_next(stream, &chunk) && chunk);

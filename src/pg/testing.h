@@ -256,12 +256,12 @@ UNUSED static struct pg_pool_state pool_now(void)
     return state;
 }
 
-/* Waits until nothing is in flight, waiting, or being cleaned. */
+/* Waits until nothing is in flight, waiting, being cleaned or opened. */
 UNUSED static void settle(void)
 {
     for (int i = 0; i < 500; i++) {
         const struct pg_pool_state state = pool_now();
-        if (!state.in_flight && !state.waiting && state.idle == state.open)
+        if (!state.in_flight && !state.waiting && state.idle == state.open && state.open == pool->open)
             return;
         expect(fiber_sleep(4 * NS_PER_MS));
     }
