@@ -50,13 +50,13 @@ void cursor_box_close(struct cursor_box *box);
 /* Appends the cursor to `out`.
  * Errors: false when it would be longer than CURSOR_BYTES_MAX; nothing is appended then. (text_ok() as
  * always.)
- * Cost: about 0.8 µs. */
+ * Cost: 0.5 to 0.9 µs. */
 bool cursor_seal(const struct cursor_box *box, struct bytes context, const struct cursor *cursor,
                  struct text *out) MUST_CHECK;
 
 /* Opens what cursor_seal() made; the values live in the arena.
  * Errors: false for anything else: another context, an unknown key, tampered with, cut, too long, not
  * base64url. Why is not said, on purpose.
- * Cost: about 0.8 µs. */
+ * Cost: 0.5 to 0.9 µs. */
 bool cursor_open(const struct cursor_box *box, struct arena *arena, struct bytes context, struct bytes sealed,
                  struct cursor *ret_cursor) MUST_CHECK;
