@@ -191,8 +191,8 @@ def pgbench_round(program, url, name, endpoint, seconds, postmaster, pipelined):
 # ---- idle connections -----------------------------------------------------------------------------------------------------
 
 def idle(peer, count):
-    """The server's memory with `count` connections open, each having served one /ping."""
-    request = f"GET /ping HTTP/1.1\r\nHost: 127.0.0.1:{peer.port}\r\n\r\n".encode()
+    """The server's memory with `count` connections open, each having served one E1."""
+    request = f"GET {peer.endpoints['E1'].path} HTTP/1.1\r\nHost: 127.0.0.1:{peer.port}\r\n\r\n".encode()
     pids = descendants(peer.pid)
     before, sockets, answered = memory_mb(pids), [], 0
     try:

@@ -29,7 +29,7 @@ PLAIN = {
     "E6": Endpoint("GET", "/export?n=10000", 8),
 }
 LINTEL = {
-    "E1": Endpoint("GET", "/ping"),
+    "E1": Endpoint("GET", "/livez"),
     "E2": Endpoint("GET", "/v1/items/{id}"),
     "E3": Endpoint("GET", "/v1/items?limit=20&id=gt.{after}&order=id"),
     "E4": Endpoint("POST", "/v1/items"),
