@@ -60,7 +60,10 @@ struct plan {
     struct bytes *count_params;
     int count_params_count;
     enum count_mode count;
-    bool custom_plan; /* wants plan_cache_mode = force_custom_plan */
+    bool custom_plan;    /* wants plan_cache_mode = force_custom_plan */
+    int changed_column;  /* conditional writes: the result column that is NULL when nothing was changed; -1:
+                            none */
+    int inserted_column; /* keyed upserts: the result column that says whether the row is new; -1: none */
     int *key_columns; /* writes that return rows: result columns that hold the resource's key, for Location */
     int key_columns_count; /* 0: the resource has no key */
 };

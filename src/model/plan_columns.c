@@ -155,3 +155,13 @@ bool plan_columns_write(struct plan_columns *columns, const struct plan_node *ro
     whole_write(columns, root, ret_shape);
     return true;
 }
+
+void plan_need_join_columns(const struct plan_node *root, bool *needed)
+{
+    for (const struct plan_node *child = root->first; child; child = child->next) {
+        const struct constraint *foreign = child->embed->foreign;
+        const bool away = child->embed->kind == EMBED_ONE && foreign->relation == root->resource->relation;
+        for (int i = 0; i < foreign->columns_count; i++)
+            needed[(away ? foreign->columns[i] : foreign->target_columns[i])->position] = true;
+    }
+}

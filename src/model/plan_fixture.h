@@ -7,6 +7,19 @@
 #include "model/plan_internal.h"
 #include "wire/json_write.h"
 
+/* resource.c's part, as long as the fixture's resources are not made by it. */
+__attribute__((weak)) const struct embed *resource_embed(const struct resource *resource, struct bytes name,
+                                                         struct bytes hint)
+{
+    (void)hint;
+    for (int i = 0; i < resource->embeds_count; i++)
+        if (bytes_equal(resource->embeds[i].name, name))
+            return &resource->embeds[i];
+    fail(&PROBLEM_QUERY, "'%.*s' has no related resource '%.*s'", BYTES_ARG(resource->name),
+         BYTES_ARG(wire_excerpt(name)));
+    return NULL;
+}
+
 struct fixture_column {
     const char *name;
     uint32_t oid; /* of a built-in type, or one of FIXTURE_… */
@@ -321,6 +334,36 @@ static void fixture_relate(struct fixture *f)
     fixture_embed(f, F_CATEGORIES, "children", F_CATEGORIES, EMBED_MANY, parent, NULL);
 }
 
+/* Each relation's own constraints, and those that point to it. */
+static void fixture_constrain(struct fixture *fixture)
+{
+    int count;
+    struct constraint *total = &fixture->constraints[fixture->constraints_count++];
+    *total = (struct constraint){ .kind = CONSTRAINT_CHECK,
+                                  .name = BYTES("orders_total_check"),
+                                  .relation = &fixture->relations[F_ORDERS] };
+    total->columns = fixture_columns_of(fixture, F_ORDERS, "total", &total->columns_count);
+    struct constraint *email = &fixture->constraints[fixture->constraints_count++];
+    *email = (struct constraint){ .kind = CONSTRAINT_UNIQUE,
+                                  .name = BYTES("customers_email_key"),
+                                  .relation = &fixture->relations[F_CUSTOMERS] };
+    email->columns = fixture_columns_of(fixture, F_CUSTOMERS, "email", &count);
+    email->columns_count = count;
+    for (int i = 0; i < F_TABLES; i++) {
+        struct relation *relation = &fixture->relations[i];
+        relation->constraints =
+            fixture_zalloc(fixture, sizeof *relation->constraints * array_count(fixture->constraints));
+        relation->referenced_by =
+            fixture_zalloc(fixture, sizeof *relation->referenced_by * array_count(fixture->constraints));
+        for (int k = 0; k < fixture->constraints_count; k++) {
+            if (fixture->constraints[k].relation == relation)
+                relation->constraints[relation->constraints_count++] = &fixture->constraints[k];
+            if (fixture->constraints[k].target == relation)
+                relation->referenced_by[relation->referenced_by_count++] = &fixture->constraints[k];
+        }
+    }
+}
+
 static void fixture_make(struct fixture *fixture)
 {
     *fixture = (struct fixture){ 0 };
@@ -332,7 +375,9 @@ static void fixture_make(struct fixture *fixture)
     for (int i = 0; i < F_TABLES; i++)
         fixture_resource(fixture, i);
     fixture_relate(fixture);
+    fixture_constrain(fixture);
     fixture->resources[F_SECRETS].operations = 1u << OP_GET;
+    fixture->resources[F_ORDERS].version = &fixture->resources[F_ORDERS].fields[11];
     check(plan_compile(&fixture->set));
 }
 
@@ -343,4 +388,64 @@ static void fixture_done(struct fixture *fixture)
         table_done(&fixture->resources[i].fields_by_name);
     }
     arena_done(&fixture->set.arena);
+}
+
+/* ---- requests, as a window on this room would make them ---- */
+
+static bool fixture_reserved(struct bytes name, const void *context)
+{
+    static const char *const names[] = { "select", "order", "limit", "offset", "after", "before", "count" };
+    (void)context;
+    for (size_t i = 0; i < array_count(names); i++)
+        if (bytes_is(name, names[i]))
+            return true;
+    return false;
+}
+
+static const struct resource *fixture_resource_named(const struct fixture *fixture, struct bytes name)
+{
+    for (int i = 0; i < F_TABLES; i++)
+        if (bytes_equal(fixture->resources[i].name, name))
+            return &fixture->resources[i];
+    return NULL;
+}
+
+/* A list query from "/orders?total=gt.5&order=id". Errors: false; *error says why, unless a number was wrong.
+ */
+static bool fixture_query(const struct fixture *fixture, struct arena *arena, struct bytes target,
+                          const struct resource **ret_resource, struct list_query *ret_query,
+                          struct wire_error *error)
+{
+    static const char *const counts[] = { "none", "estimated", "capped", "exact" };
+    struct list_query query = { .limit = 20, .count_cap = 1000 };
+    struct filter_node *filter;
+    struct select_node *select = NULL;
+    struct order_item *order = NULL;
+    struct uri uri;
+    if (!uri_parse(arena, target, &uri, error) ||
+        !filter_parse(arena, &uri, fixture_reserved, NULL, &filter, error))
+        return false;
+    const struct uri_pair *pair;
+    if ((pair = uri_query_get(&uri, "select")) && !select_parse(arena, pair->value, &select, error))
+        return false;
+    if ((pair = uri_query_get(&uri, "order")) &&
+        !order_parse(arena, pair->value, &order, &query.order_count, error))
+        return false;
+    if ((pair = uri_query_get(&uri, "limit")) && !bytes_to_int64(pair->value, &query.limit))
+        return false;
+    if ((pair = uri_query_get(&uri, "offset")) && !bytes_to_int64(pair->value, &query.offset))
+        return false;
+    if ((pair = uri_query_get(&uri, "after")))
+        query.after = pair->value;
+    if ((pair = uri_query_get(&uri, "before")))
+        query.before = pair->value;
+    for (size_t i = 0; (pair = uri_query_get(&uri, "count")) && i < array_count(counts); i++)
+        if (bytes_is(pair->value, counts[i]))
+            query.count = (enum count_mode)i;
+    query.filter = filter;
+    query.select = select;
+    query.order = order;
+    *ret_query = query;
+    *ret_resource = uri.segments_count ? fixture_resource_named(fixture, uri.segments[0]) : NULL;
+    return *ret_resource != NULL;
 }

@@ -39,7 +39,9 @@ static bool get_write(struct plan_builder *builder, struct plan_node *root, cons
                       bool tenant_later, struct plan *ret_plan)
 {
     struct plan_columns columns;
-    struct plan plan = { .resource = root->resource, .limit = 1 };
+    struct plan plan = {
+        .resource = root->resource, .limit = 1, .changed_column = -1, .inserted_column = -1
+    };
     if (!plan_columns_init(&columns, builder, root, false))
         return false;
     text_lit(&builder->sql, "SELECT ");

@@ -251,6 +251,8 @@ bool plan_columns_write(struct plan_columns *columns, const struct plan_node *ro
 /* The result column of one of the root's own, selected now if it isn't yet. */
 int plan_columns_root(struct plan_columns *columns, const struct plan_node *root,
                       const struct column *column);
+/* Marks the columns that the embeds of the root join by. */
+void plan_need_join_columns(const struct plan_node *root, bool *needed);
 /* The row's version, for ETag; -1 where the resource has none. */
 int plan_version_column(struct plan_columns *columns, const struct plan_node *root);
 /* Begins a further result column: the caller writes its expression. */

@@ -112,17 +112,6 @@ static bool page_write(struct listing *listing, bool backwards)
     return true;
 }
 
-/* The columns that the embeds of the root join by. */
-static void need_join_columns(const struct plan_node *root, bool *needed)
-{
-    for (const struct plan_node *child = root->first; child; child = child->next) {
-        const struct constraint *foreign = child->embed->foreign;
-        const bool away = child->embed->kind == EMBED_ONE && foreign->relation == root->resource->relation;
-        for (int i = 0; i < foreign->columns_count; i++)
-            needed[(away ? foreign->columns[i] : foreign->target_columns[i])->position] = true;
-    }
-}
-
 /* What the subquery hands on: the columns needed outside (or the key alone), and the order's expressions. */
 static void inner_list_write(struct listing *listing, const struct plan_columns *columns)
 {
@@ -193,7 +182,7 @@ static bool list_write(struct listing *listing, struct plan *plan)
     if (!outer)
         return page_write(listing, plan->backwards);
     if (listing->paged)
-        need_join_columns(listing->root, columns.root_needed);
+        plan_need_join_columns(listing->root, columns.root_needed);
     text_lit(&builder->sql, " FROM (SELECT ");
     inner_list_write(listing, &columns);
     if (!page_write(listing, plan->backwards))
@@ -285,6 +274,8 @@ bool plan_list(struct arena *arena, const struct resource *resource, const struc
     struct plan plan = { .resource = resource,
                          .limit = query->limit,
                          .version_column = -1,
+                         .changed_column = -1,
+                         .inserted_column = -1,
                          .count = query->count,
                          .backwards = query->before.data != NULL };
     plan_builder_init(&listing.builder, arena, context);

@@ -1,0 +1,349 @@
+/* What a client wrote, held against the catalog: types, NULLs, lengths, CHECKs that C can judge, fields that
+ * are missing, unknown or read-only. Nothing stops at the first violation. What is not certain is left to
+ * PostgreSQL. */
+#include "model/plan_body.h"
+
+#include "model/check.h"
+
+struct reading {
+    struct plan_builder *builder;
+    const struct resource *resource;
+    const struct write_query *query;
+    const struct bytes *key;
+    struct plan_body *body;
+    struct pg_param_reader reader;
+    struct bytes tenant; /* as its column has it; data NULL: not known */
+    bool creates;        /* a row may be inserted: what it must have is asked for */
+    int row;
+    const struct field *field; /* the one being read */
+    int violations;
+};
+
+enum plan_version_way plan_version_way(const struct resource *resource)
+{
+    if (!resource->version || resource->relation->has_triggers || resource->version->column->generated)
+        return PLAN_VERSION_NOT_OURS;
+    const struct pg_type *type = plan_base_type(resource->version->column->type);
+    switch (type->kind) {
+    case PG_TYPE_INTEGER:
+    case PG_TYPE_BIGINT:
+    case PG_TYPE_NUMERIC:
+        return PLAN_VERSION_COUNTS;
+    case PG_TYPE_TIMESTAMP:
+    case PG_TYPE_TIMESTAMPTZ:
+        return PLAN_VERSION_CLOCK;
+    default:
+        return type->oid == 2950 ? PLAN_VERSION_UUID : PLAN_VERSION_NOT_OURS;
+    }
+}
+
+/* ---- violations ---- */
+
+/* "/3/name" + below; name empty: the row itself. */
+static const char *pointer_of(const struct reading *reading, struct bytes name, const char *below)
+{
+    struct text pointer;
+    text_init(&pointer, reading->builder->arena, 64);
+    if (reading->body->many)
+        json_pointer_append_index(&pointer, (size_t)reading->row);
+    if (name.data)
+        json_pointer_append(&pointer, name);
+    text_add_z(&pointer, below);
+    const char *text = text_z(&pointer);
+    return text ? text : "";
+}
+
+static void violate(struct reading *reading, struct bytes name, const char *code, const char *message)
+{
+    reading->violations++;
+    fail_detail(reading->builder->arena, pointer_of(reading, name, ""), code, "%s", message);
+}
+
+/* What the reader of values finds. */
+static void on_violation(void *arg, const char *pointer, const char *code, const char *message)
+{
+    struct reading *reading = arg;
+    reading->violations++;
+    fail_detail(reading->builder->arena, pointer_of(reading, reading->field->name, pointer), code, "%s",
+                message);
+}
+
+static void check_value(struct reading *reading, const struct json_node *node, struct bytes value)
+{
+    const struct column *column = reading->field->column;
+    const bool array = plan_base_type(column->type)->kind == PG_TYPE_ARRAY;
+    if (reading->resource->relation->rewrites_rows)
+        return;
+    for (const struct check_rule *rule = column->checks; rule; rule = rule->next) {
+        bool flat = array && json_type(node) == JSON_ARRAY;
+        for (const struct json_node *item = flat ? json_first(node) : NULL; item && flat;
+             item = json_next(item))
+            flat = json_type(item) != JSON_ARRAY;
+        if (array ? !flat || !check_refuses_count(rule, json_count(node))
+                  : !check_refuses(rule, column, value))
+            continue;
+        struct text words;
+        text_init(&words, reading->builder->arena, 128);
+        check_describe(&words, rule);
+        const char *message = text_z(&words);
+        violate(reading, reading->field->name, "check", message ? message : "breaks a rule of the table");
+    }
+}
+
+/* ---- one member ---- */
+
+static bool is_key(const struct resource *resource, const struct field *field, int *ret_index)
+{
+    for (int i = 0; i < resource->key_count; i++)
+        if (resource->key[i] == field) {
+            *ret_index = i;
+            return true;
+        }
+    return false;
+}
+
+static bool is_writable(const struct reading *reading, const struct field *field)
+{
+    if (field == reading->resource->version && plan_version_way(reading->resource) != PLAN_VERSION_NOT_OURS)
+        return false;
+    if (reading->query->operation == OP_CREATE || reading->query->operation == OP_UPSERT)
+        return field->creatable;
+    return field->updatable;
+}
+
+static void unknown_field(struct reading *reading, struct bytes name)
+{
+    const struct resource *resource = reading->resource;
+    struct bytes *names =
+        ARENA_ARRAY(reading->builder->arena, struct bytes, (size_t)resource->fields_count + 1);
+    size_t count = 0;
+    for (int i = 0; names && i < resource->fields_count; i++)
+        if (is_writable(reading, &resource->fields[i]))
+            names[count++] = resource->fields[i].name;
+    const struct bytes nearest = bytes_nearest(name, names, count);
+    char message[128];
+    snprintf(message, sizeof message, "is no field of this resource%s%.*s%s",
+             nearest.size ? "; did you mean '" : "", BYTES_ARG(wire_excerpt(nearest)),
+             nearest.size ? "'?" : "");
+    violate(reading, name, "unknown_field", message);
+}
+
+/* Fields that the path or the tenant decides may be given if they say the same. */
+static void decided_field(struct reading *reading, const struct field *field, struct bytes value,
+                          struct bytes decided, const char *whose)
+{
+    int64_t a, b;
+    if (value.data &&
+        (bytes_equal(value, decided) || (bytes_to_int64(value, &a) && bytes_to_int64(decided, &b) && a == b)))
+        return;
+    char message[64];
+    snprintf(message, sizeof message, "must be %s, or left out", whose);
+    violate(reading, field->name, "conflict", message);
+}
+
+static void read_member(struct reading *reading, const struct json_node *node)
+{
+    const struct json_doc *doc = reading->query->body;
+    const struct resource *resource = reading->resource;
+    const struct bytes name = json_string(doc, json_key(node), reading->builder->arena);
+    const struct field *field = name.data ? table_get(&resource->fields_by_name, name) : NULL;
+    int key_index;
+    if (!field || !(field->readable || field->creatable || field->updatable)) {
+        unknown_field(reading, name);
+        return;
+    }
+    struct plan_cell *cell = plan_body_cell(reading->body, reading->row, field);
+    const bool of_path = reading->key && is_key(resource, field, &key_index) &&
+                         (reading->query->operation != OP_UPDATE || !field->updatable);
+    const bool of_tenant = reading->tenant.data && field == resource->tenant_field;
+    reading->field = field;
+    if (!of_path && !of_tenant && !is_writable(reading, field)) {
+        violate(reading, name, "read_only", "can't be set here");
+        return;
+    }
+    if (cell->given && !of_path && !of_tenant) {
+        violate(reading, name, "duplicate", "stands twice");
+        return;
+    }
+    struct bytes value;
+    if (!pg_param_from_json(&reading->reader, field->column->type, field->column->typmod, node, &value))
+        return;
+    if (of_path || of_tenant) {
+        decided_field(reading, field, value, of_path ? reading->key[key_index] : reading->tenant,
+                      of_path ? "the key of the path" : "your tenant's");
+        return;
+    }
+    *cell = (struct plan_cell){ true, value };
+    if (value.data)
+        check_value(reading, node, value);
+    else if (field->column->not_null && !resource->relation->rewrites_rows)
+        violate(reading, name, "required", "must not be null");
+}
+
+/* ---- one row ---- */
+
+/* What the body need not say. */
+static void preset_row(struct reading *reading)
+{
+    const struct resource *resource = reading->resource;
+    for (int i = 0; reading->key && reading->creates && i < resource->key_count; i++)
+        *plan_body_cell(reading->body, reading->row, resource->key[i]) =
+            (struct plan_cell){ true, reading->key[i] };
+    if (reading->tenant.data && reading->creates)
+        *plan_body_cell(reading->body, reading->row, resource->tenant_field) =
+            (struct plan_cell){ true, reading->tenant };
+}
+
+static void require_fields(struct reading *reading)
+{
+    const struct resource *resource = reading->resource;
+    const bool replaces = reading->query->operation == OP_REPLACE;
+    if ((!reading->creates && !replaces) || resource->relation->rewrites_rows)
+        return;
+    for (int i = 0; i < resource->fields_count; i++) {
+        const struct field *field = &resource->fields[i];
+        int unused;
+        if (!field->required_on_create || plan_body_cell(reading->body, reading->row, field)->given ||
+            !is_writable(reading, field) || (replaces && is_key(resource, field, &unused)))
+            continue;
+        if (replaces && reading->tenant.data && field == resource->tenant_field)
+            continue;
+        violate(reading, field->name, "required", "is required");
+    }
+}
+
+static void read_row(struct reading *reading, const struct json_node *node)
+{
+    if (json_type(node) != JSON_OBJECT) {
+        violate(reading, (struct bytes){ NULL, 0 }, "type", "must be an object");
+        return;
+    }
+    preset_row(reading);
+    const int before = reading->violations;
+    for (const struct json_node *member = json_first(node); member; member = json_next(member))
+        read_member(reading, member);
+    /* A field that was given wrongly was given. */
+    if (reading->violations == before) {
+        require_fields(reading);
+        return;
+    }
+    struct plan_cell *const row = plan_body_cell(reading->body, reading->row, reading->resource->fields);
+    for (const struct json_node *member = json_first(node); member; member = json_next(member)) {
+        const struct bytes name =
+            json_string(reading->query->body, json_key(member), reading->builder->arena);
+        const struct field *field = name.data ? table_get(&reading->resource->fields_by_name, name) : NULL;
+        if (field)
+            row[field - reading->resource->fields].given = true;
+    }
+    require_fields(reading);
+}
+
+/* ---- all rows ---- */
+
+static void compare_rows(struct plan_body *body)
+{
+    const int fields = body->resource->fields_count;
+    body->alike = true;
+    for (int row = 0; row < body->rows_count; row++)
+        for (int i = 0; i < fields; i++) {
+            body->given[i] |= body->cells[row * fields + i].given;
+            body->alike &= body->cells[row * fields + i].given == body->cells[i].given;
+        }
+}
+
+/* Two rows of one upsert with the same key: PostgreSQL would refuse the whole statement. */
+static void refuse_same_keys(struct reading *reading)
+{
+    const struct resource *resource = reading->resource;
+    struct table seen = { 0 };
+    for (reading->row = 0; reading->row < reading->body->rows_count; reading->row++) {
+        struct text key;
+        bool whole = true;
+        text_init(&key, reading->builder->arena, 32);
+        for (int i = 0; i < resource->key_count; i++) {
+            const struct plan_cell *cell = plan_body_cell(reading->body, reading->row, resource->key[i]);
+            whole &= cell->value.data != NULL;
+            text_int(&key, (int64_t)cell->value.size);
+            text_byte(&key, ':');
+            text_add(&key, cell->value);
+        }
+        const void *before = whole && text_ok(&key) ? table_get(&seen, text_bytes(&key)) : NULL;
+        if (before) {
+            char message[64];
+            snprintf(message, sizeof message, "has the same key as the row at /%d",
+                     (int)((const struct plan_cell *)before - reading->body->cells) / resource->fields_count);
+            violate(reading, (struct bytes){ NULL, 0 }, "duplicate", message);
+        } else if (whole && text_ok(&key)) {
+            table_put(&seen, text_bytes(&key), plan_body_cell(reading->body, reading->row, resource->fields));
+        }
+    }
+    table_done(&seen);
+}
+
+static bool read_rows(struct reading *reading, const struct json_node *root)
+{
+    struct plan_body *body = reading->body;
+    const struct resource *resource = reading->resource;
+    if (body->rows_count > resource->bulk_max) {
+        body->many = false;
+        char message[64];
+        snprintf(message, sizeof message, "holds more than %lld rows", (long long)resource->bulk_max);
+        violate(reading, (struct bytes){ NULL, 0 }, "too_many", message);
+        return true;
+    }
+    const size_t cells = (size_t)body->rows_count * (size_t)resource->fields_count;
+    body->cells = ARENA_ARRAY(reading->builder->arena, struct plan_cell, cells + 1);
+    body->given = ARENA_ARRAY(reading->builder->arena, bool, (size_t)resource->fields_count + 1);
+    if (!body->cells || !body->given)
+        return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
+    if (body->many)
+        for (const struct json_node *node = json_first(root); node; node = json_next(node), reading->row++)
+            read_row(reading, node);
+    else
+        read_row(reading, root);
+    compare_rows(body);
+    if (reading->query->operation != OP_UPSERT || reading->key || reading->violations)
+        return true;
+    if (!body->alike) {
+        body->many = false;
+        violate(reading, (struct bytes){ NULL, 0 }, "shape",
+                "rows that are merged must all give the same fields");
+        return true;
+    }
+    refuse_same_keys(reading);
+    return true;
+}
+
+bool plan_body_read(struct plan_builder *builder, const struct resource *resource,
+                    const struct write_query *query, const struct bytes *key, struct plan_body *ret_body)
+{
+    const struct json_node *root = json_root(query->body);
+    const bool may_be_many = !key && (query->operation == OP_CREATE || query->operation == OP_UPSERT);
+    struct plan_body body = { .resource = resource, .rows_count = 1 };
+    struct reading reading = { .builder = builder,
+                               .resource = resource,
+                               .query = query,
+                               .key = key,
+                               .body = &body,
+                               .creates = query->operation == OP_CREATE || query->operation == OP_UPSERT };
+    reading.reader = (struct pg_param_reader){ .arena = builder->arena,
+                                               .doc = query->body,
+                                               .encoding = &resource->set->encoding,
+                                               .violation = on_violation,
+                                               .arg = &reading };
+    if (plan_tenant_known(builder, resource) && !plan_tenant_value(builder, resource, &reading.tenant))
+        return false;
+    if (json_type(root) == JSON_ARRAY && may_be_many) {
+        body.many = true;
+        body.rows_count = (int)json_count(root);
+    }
+    if (!read_rows(&reading, root))
+        return false;
+    if (builder->arena->exhausted)
+        return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
+    if (reading.violations)
+        return fail(&PROBLEM_VALIDATION, "%d value%s of the body can't be accepted; the details say which",
+                    reading.violations, reading.violations == 1 ? "" : "s");
+    *ret_body = body;
+    return true;
+}

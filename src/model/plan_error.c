@@ -1,0 +1,260 @@
+/* A refusal by PostgreSQL, told by the names that the resource has: which fields, and what is wrong with
+ * them. Names of constraints, tables and columns that the resource does not show stay inside, and so do
+ * values. */
+#include "model/check.h"
+#include "model/plan_internal.h"
+
+struct explaining {
+    struct arena *arena;
+    const struct resource *resource;
+    const struct pg_error *error;
+    const char *row_pointer;
+};
+
+static void detail(const struct explaining *explaining, const struct field *field, const char *code,
+                   const char *message)
+{
+    struct text pointer;
+    text_init(&pointer, explaining->arena, 64);
+    text_add_z(&pointer, explaining->row_pointer);
+    if (field)
+        json_pointer_append(&pointer, field->name);
+    const char *text = text_z(&pointer);
+    fail_detail(explaining->arena, text ? text : "", code, "%s", message);
+}
+
+static const struct field *field_of(const struct resource *resource, const struct column *column)
+{
+    for (int i = 0; i < resource->fields_count; i++) {
+        const struct field *field = &resource->fields[i];
+        if (field->column == column && (field->readable || field->creatable || field->updatable))
+            return field;
+    }
+    return NULL;
+}
+
+/* One detail for each field among the columns; one about the row if it shows none of them. */
+static void detail_each(const struct explaining *explaining, const struct column *const *columns, int count,
+                        const char *code, const char *message)
+{
+    int told = 0;
+    for (int i = 0; i < count; i++) {
+        const struct field *field = columns[i] ? field_of(explaining->resource, columns[i]) : NULL;
+        if (!field)
+            continue;
+        detail(explaining, field, code, message);
+        told++;
+    }
+    if (!told)
+        detail(explaining, NULL, code, message);
+}
+
+static const struct constraint *constraint_named(struct constraint *const *constraints, int count,
+                                                 const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (bytes_is(constraints[i]->name, name))
+            return constraints[i];
+    return NULL;
+}
+
+/* The columns that the server's detail names, `Key (a, b)=(…) …`: for constraints of partitions and of tables
+ * below a view, whose names the catalog of this relation does not hold. Only names that are columns here
+ * count. */
+#define DETAIL_COLUMNS_MAX 32
+static int columns_of_detail(const struct explaining *explaining, const struct column **ret_columns)
+{
+    const char *open = strchr(explaining->error->detail, '(');
+    const char *close = open ? strstr(open, ")=(") : NULL;
+    int count = 0;
+    if (!close)
+        return 0;
+    for (struct bytes rest = { open + 1, (size_t)(close - open) - 1 };
+         rest.data && count < DETAIL_COLUMNS_MAX;) {
+        struct bytes name = bytes_trim(bytes_cut(&rest, ','));
+        if (name.size >= 2 && name.data[0] == '"' && name.data[name.size - 1] == '"')
+            name = (struct bytes){ name.data + 1, name.size - 2 };
+        const struct column *column = relation_column(explaining->resource->relation, name);
+        if (column)
+            ret_columns[count++] = column;
+    }
+    return count;
+}
+
+/* By the constraint or index of that name, else by the detail. */
+static void explain_columns(const struct explaining *explaining, const char *code, const char *message)
+{
+    const struct relation *relation = explaining->resource->relation;
+    const char *name = explaining->error->constraint;
+    const struct constraint *constraint =
+        constraint_named(relation->constraints, relation->constraints_count, name);
+    if (constraint) {
+        detail_each(explaining, constraint->columns, constraint->columns_count, code, message);
+        return;
+    }
+    for (int i = 0; i < relation->indexes_count; i++)
+        if (bytes_is(relation->indexes[i].name, name)) {
+            detail_each(explaining, relation->indexes[i].columns, relation->indexes[i].columns_count, code,
+                        message);
+            return;
+        }
+    const struct column *columns[DETAIL_COLUMNS_MAX];
+    const int count = columns_of_detail(explaining, columns);
+    detail_each(explaining, columns, count, code, message);
+}
+
+/* Whether the columns that the server's detail names are the key's own: then what it refers to is missing. */
+static bool names_own_columns(const struct explaining *explaining, const struct constraint *constraint)
+{
+    const struct column *columns[DETAIL_COLUMNS_MAX];
+    const int count = columns_of_detail(explaining, columns);
+    bool own = count > 0;
+    for (int i = 0; i < count; i++) {
+        bool found = false;
+        for (int k = 0; k < constraint->columns_count; k++)
+            found |= constraint->columns[k] == columns[i];
+        own &= found;
+    }
+    return own || count == 0;
+}
+
+/* The key of this row to another that is missing, or the key of others to this row. */
+static void explain_foreign(const struct explaining *explaining)
+{
+    const struct relation *relation = explaining->resource->relation;
+    const char *name = explaining->error->constraint;
+    const struct constraint *own = constraint_named(relation->constraints, relation->constraints_count, name);
+    const struct constraint *others =
+        constraint_named(relation->referenced_by, relation->referenced_by_count, name);
+    if (own && own->kind == CONSTRAINT_FOREIGN &&
+        (!others || (others == own && names_own_columns(explaining, own)) ||
+         (others != own && bytes_is(relation->name, explaining->error->table)))) {
+        detail_each(explaining, own->columns, own->columns_count, "foreign_key",
+                    "refers to a row that does not exist");
+        return;
+    }
+    if (others) {
+        detail(explaining, NULL, "in_use", "other rows refer to this one");
+        return;
+    }
+    if (!own && bytes_is(relation->name, explaining->error->table))
+        explain_columns(explaining, "foreign_key", "refers to a row that does not exist");
+    else
+        detail(explaining, NULL, relation->referenced_by_count ? "in_use" : "foreign_key",
+               relation->referenced_by_count ? "other rows refer to this one"
+                                             : "refers to a row that does not exist");
+}
+
+/* The rule in words, when it is one that can be told. */
+static const char *words_of(const struct explaining *explaining, const struct constraint *constraint)
+{
+    const struct relation *relation = explaining->resource->relation;
+    for (int i = 0; i < relation->columns_count; i++)
+        for (const struct check_rule *rule = relation->columns[i].checks; rule; rule = rule->next) {
+            if (rule->constraint != constraint)
+                continue;
+            struct text words;
+            text_init(&words, explaining->arena, 128);
+            check_describe(&words, rule);
+            const char *text = text_z(&words);
+            if (text && constraint->columns_count <= 1)
+                return text;
+        }
+    return constraint->columns_count > 1 ? "breaks a rule between these fields"
+                                         : "breaks a rule of the table";
+}
+
+static bool is_of_domain(const struct pg_type *type, const char *name)
+{
+    for (; type; type = type->domain_base)
+        if (type->domain_base && bytes_is(type->name, name))
+            return true;
+    return false;
+}
+
+/* A domain's rule: told at its field, when only one field has that domain. */
+static void explain_domain(const struct explaining *explaining)
+{
+    const struct field *found = NULL;
+    int count = 0;
+    for (int i = 0; i < explaining->resource->fields_count; i++) {
+        const struct field *field = &explaining->resource->fields[i];
+        if (is_of_domain(field->column->type, explaining->error->datatype)) {
+            found = field;
+            count++;
+        }
+    }
+    detail(explaining, count == 1 ? found : NULL, "check", "breaks a rule of its type");
+}
+
+static void explain_check(const struct explaining *explaining)
+{
+    const struct relation *relation = explaining->resource->relation;
+    const struct constraint *constraint =
+        constraint_named(relation->constraints, relation->constraints_count, explaining->error->constraint);
+    if (constraint)
+        detail_each(explaining, constraint->columns, constraint->columns_count, "check",
+                    words_of(explaining, constraint));
+    else if (explaining->error->datatype[0])
+        explain_domain(explaining);
+    else
+        detail(explaining, NULL, "check", "breaks a rule of the table");
+}
+
+static void explain_null(const struct explaining *explaining)
+{
+    const struct column *column =
+        relation_column(explaining->resource->relation, bytes_of(explaining->error->column));
+    const struct field *field = column ? field_of(explaining->resource, column) : NULL;
+    detail(explaining, field, "required",
+           field ? "must not be null" : "a value that this resource can't set is missing");
+}
+
+/* Values of filters that only the server can judge: the fault is the query's. */
+static bool explain_query(const struct pg_error *error)
+{
+    static const struct {
+        const char *sqlstate, *begins, *message;
+    } table[] = {
+        { "2201B", "", "a filter's value is no valid regular expression" },
+        { "22025", "", "a filter's pattern has a backslash that escapes nothing" },
+        { "42601", "syntax error in tsquery",
+          "a filter's value is no valid text search; plfts and wfts take plain words" },
+        { "42601", "no operand in tsquery",
+          "a filter's value is no valid text search; plfts and wfts take plain words" },
+    };
+    for (size_t i = 0; i < array_count(table); i++) {
+        if (strcmp(error->sqlstate, table[i].sqlstate) != 0 ||
+            strncmp(error->message, table[i].begins, strlen(table[i].begins)) != 0)
+            continue;
+        failure_here->problem = &PROBLEM_QUERY;
+        snprintf(failure_here->message, sizeof failure_here->message, "%s", table[i].message);
+        return true;
+    }
+    return false;
+}
+
+void plan_explain_error(struct arena *arena, const struct resource *resource, const struct pg_error *error,
+                        const char *row_pointer)
+{
+    const struct explaining explaining = { arena, resource, error, row_pointer };
+    const char *state = error->sqlstate;
+    check(failure_here && failure_here->problem);
+    if (explain_query(error))
+        return;
+    if (strcmp(state, "23505") == 0)
+        explain_columns(&explaining, "unique", "exists already");
+    else if (strcmp(state, "23503") == 0 || strcmp(state, "23001") == 0)
+        explain_foreign(&explaining);
+    else if (strcmp(state, "23514") == 0)
+        explain_check(&explaining);
+    else if (strcmp(state, "23502") == 0)
+        explain_null(&explaining);
+    else if (strcmp(state, "23P01") == 0)
+        explain_columns(&explaining, "exclusion", "collides with another row");
+    else if (strcmp(state, "21000") == 0) {
+        failure_here->problem = &PROBLEM_VALIDATION;
+        snprintf(failure_here->message, sizeof failure_here->message,
+                 "two rows of the body have the same key");
+    }
+}
