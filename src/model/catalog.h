@@ -100,7 +100,7 @@ struct relation {
     int indexes_count;
     bool is_partition, has_children; /* children: partitions, or tables that inherit */
     bool row_security, force_row_security, security_invoker;
-    bool row_security_applies;  /* to the connected role: it does not own the table, nor stand above policies */
+    bool row_security_applies;  /* to this role: it does not own the table, nor stand above policies */
     bool bypasses_row_security; /* a definer view, materialised view … over a table that has RLS; a partition
                                    without policies of a table that has some */
     bool deferred;              /* deferred constraints or constraint triggers: writes need a session */

@@ -1,0 +1,791 @@
+/* Goal: a file exposes exactly what it says of what is there; every mistake is told with its place and its
+ * mending; and what `init` writes for any table of any schema passes unchanged. */
+#define TEST_MAIN_OWN
+#include "model/resource.h"
+#include "model/testing.h"
+#include "wire/json.h"
+
+static struct catalog *nasty, *as_super, *chinook;
+
+static struct arena arena;
+static struct diagnostics diagnostics;
+static struct resource_set *set;
+static struct resource_source sources[8192];
+static int sources_count;
+
+static void file(const char *name, const char *text)
+{
+    sources[sources_count++] = (struct resource_source){ bytes_of(name), bytes_of(text) };
+}
+
+static void forget(void)
+{
+    resource_set_unref(set);
+    set = NULL;
+    sources_count = 0;
+    arena_done(&arena);
+    failure_clear();
+}
+
+/* Makes a set of the files so far; returns what there was to say. */
+static const char *made_of(struct catalog *catalog)
+{
+    static struct text said;
+    resource_set_unref(set);
+    set = NULL;
+    arena_done(&arena);
+    diagnostics_init(&diagnostics, &arena, 500);
+    expect(
+        resource_set_make(catalog, sources, sources_count, &(struct pg_encoding){ 0 }, &diagnostics, &set));
+    sources_count = 0;
+    text_done(&said);
+    text_init_heap(&said, 0);
+    diagnostics_write(&said, &diagnostics);
+    return text_z(&said);
+}
+
+static const char *made(void)
+{
+    return made_of(nasty);
+}
+
+/* One file, resources/x.yaml. */
+static const char *made_one(const char *text)
+{
+    file("resources/x.yaml", text);
+    return made();
+}
+
+static const struct resource *resource(const char *name)
+{
+    const struct resource *found = resource_find(set, bytes_of(name));
+    if (!found)
+        print_error("no resource %s\n", name);
+    expect(found != NULL);
+    return found;
+}
+
+static const struct field *field(const char *resource_name, const char *name)
+{
+    const struct field *found = resource_field(resource(resource_name), bytes_of(name));
+    if (!found)
+        print_error("no field %s\n", name);
+    expect(found != NULL);
+    return found;
+}
+
+/* "list get", in the order of the enum */
+static const char *operations(const char *name)
+{
+    static char text[100];
+    text[0] = '\0';
+    for (int op = 0; op < OPS; op++)
+        if (resource(name)->operations & 1u << op)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", text[0] ? " " : "",
+                     operation_names[op]);
+    return text;
+}
+
+/* "parent>categories children<categories", as the set has them; ~ through a join table, * declared */
+static const char *embeds(const char *name)
+{
+    static char text[1000];
+    const struct resource *of = resource(name);
+    text[0] = '\0';
+    for (int i = 0; i < of->embeds_count; i++) {
+        const struct embed *embed = &of->embeds[i];
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.*s%s%.*s", text[0] ? " " : "",
+                 BYTES_ARG(embed->name),
+                 embed->far                 ? "~"
+                 : embed->kind == EMBED_ONE ? ">"
+                                            : "<",
+                 BYTES_ARG(embed->target->name));
+    }
+    return text;
+}
+
+static void expect_says(const char *said, const char *part)
+{
+    if (!strstr(said, part)) {
+        print_error("wanted: %s\nsaid: %s\n", part, said);
+        expect(false);
+    }
+}
+
+/* ---- the plain case ---- */
+
+TEST(a_short_file_exposes_a_table_to_readers)
+{
+    expect_str(made_one("table: shop.customers\nname: customers\naccess: public\n"), "");
+    const struct resource *customers = resource("customers");
+    expect(customers->public_access && !customers->missing.size);
+    expect_str(operations("customers"), "list get");
+    expect_eq(customers->fields_count, 10);
+    expect_eq(customers->key_count, 1);
+    expect(customers->key[0] == field("customers", "id"));
+    expect_bytes(field("customers", "email")->key_json, "\"email\":");
+    expect(field("customers", "email")->required_on_create && !field("customers", "email")->nullable);
+    expect(!field("customers", "status")->required_on_create && field("customers", "status")->creatable);
+    expect(!field("customers", "id")->creatable && !field("customers", "id")->required_on_create);
+    expect(field("customers", "country")->nullable);
+    expect_eq(customers->page_size, 20);
+    expect_eq(customers->page_max, 1000);
+    expect_eq(customers->depth_max, 5);
+    expect_eq(customers->bulk_max, 1000);
+    expect_eq(customers->offset_max, 10000);
+    expect(customers->set == set && customers->index == 0);
+    expect_bytes(customers->file, "resources/x.yaml");
+    expect(bytes_starts(customers->description, BYTES("Who buys.")));
+    forget();
+}
+
+TEST(without_a_name_and_table_the_file_says_both)
+{
+    file("resources/select.yaml", "access: public\n");
+    expect_str(made(), "");
+    expect_bytes(resource("select")->relation->sql, "\"public\".\"select\"");
+    forget();
+}
+
+TEST(without_access_it_is_closed_and_said)
+{
+    expect_says(made_one("table: shop.orders\n"),
+                "resources/x.yaml: warning: x is closed: it has no `access`");
+    expect(!resource("x")->public_access);
+    expect_str(made_one("table: shop.orders\naccess: closed\n"), "");
+    expect(!resource("x")->public_access);
+    forget();
+}
+
+TEST(odd_names_need_quotes)
+{
+    expect_str(made_one("table: '\"Shop\".\"My Table\"'\naccess: public\nkey: [Id]\n"), "");
+    expect_bytes(resource("x")->relation->sql, "\"Shop\".\"My Table\"");
+    expect_bytes(field("x", "quo\"te")->key_json, "\"quo\\\"te\":");
+    expect_str(
+        made_one("table: '\"R\xc3\xa4ume & \"\"Dinge\"\"\".\"Tisch \"\"gro\xc3\x9f\"\"\"'\naccess: public\n"),
+        "");
+    expect_eq(resource("x")->fields_count, 2);
+    expect_says(made_one("table: 'a.b.c'\n"), "resources/x.yaml:1:8: error: 'a.b.c' is no table's name");
+    expect_says(made_one("table: '\"a'\n"), "is no table's name");
+    forget();
+}
+
+/* ---- fields ---- */
+
+TEST(fields_are_chosen_hidden_renamed_and_protected)
+{
+    expect_str(
+        made_one(
+            "table: shop.products\naccess: public\noperations: [list, get, create, update]\nversion: order\n"
+            "fields:\n  hide: [picture, raw]\n  read_only: [attributes]\n  rename: {sku: article, name: \"a "
+            "b\"}\n"
+            "order: [price.desc, article, id.asc]\n"),
+        "");
+    const struct resource *x = resource("x");
+    expect(resource_field(x, BYTES("picture")) == NULL && resource_field(x, BYTES("sku")) == NULL);
+    expect_bytes(field("x", "article")->column->name, "sku");
+    expect_bytes(field("x", "a b")->key_json, "\"a b\":");
+    expect(field("x", "article")->required_on_create);
+    expect(field("x", "attributes")->readable && !field("x", "attributes")->creatable &&
+           !field("x", "attributes")->updatable);
+    expect(x->version == field("x", "order") && !field("x", "order")->updatable &&
+           !field("x", "order")->creatable);
+    expect(!x->version_required);
+    expect_eq(x->default_order_count, 3);
+    expect(x->default_order[0] == field("x", "price") && x->default_descending[0]);
+    expect(x->default_order[1] == field("x", "article") && !x->default_descending[1]);
+    expect(x->default_order[2] == field("x", "id") && !x->default_descending[2]);
+    forget();
+}
+
+TEST(hidden_columns_still_name_rows_order_and_version_them)
+{
+    expect_str(made_one("table: shop.customers\naccess: public\nfields: {only: [name, email]}\n"
+                        "version: {column: version, required: true}\norder: [created_at.desc]\n"),
+               "");
+    const struct resource *x = resource("x");
+    expect_eq(x->fields_count, 2);
+    expect_eq(x->key_count, 1);
+    expect_bytes(x->key[0]->name, "id");
+    expect(!x->key[0]->readable && x->version && !x->version->readable && x->version_required);
+    expect_bytes(x->default_order[0]->column->name, "created_at");
+    expect(resource_field(x, BYTES("id")) == NULL);
+    forget();
+}
+
+TEST(two_fields_of_one_name_are_told)
+{
+    expect_says(made_one("table: shop.customers\naccess: public\nfields: {rename: {name: email}}\n"),
+                "two columns are called 'email'");
+    expect(!resource("x")->public_access);
+    forget();
+}
+
+TEST(columns_without_rights_are_not_fields)
+{
+    expect_str(made_one("table: shop.some_rights\naccess: public\noperations: [list, create, update]\n"), "");
+    const struct resource *x = resource("x");
+    expect(resource_field(x, BYTES("closed")) == NULL);
+    expect(field("x", "open")->creatable && !field("x", "open")->updatable);
+    expect(!field("x", "version")->creatable && field("x", "version")->updatable);
+    expect(field("x", "id")->required_on_create);
+    forget();
+}
+
+/* ---- mistakes, each with its place ---- */
+
+TEST(unknown_keys_and_words_name_the_nearest)
+{
+    const char *said =
+        made_one("table: shop.orders\nacces: public\nfields:\n  hid: [a]\noperations: [list, creat]\n");
+    expect_says(said, "resources/x.yaml:2:1: error: ");
+    expect_says(said, "'access'");
+    expect_says(said, "resources/x.yaml:4:3: error: ");
+    expect_says(said, "'hide'");
+    expect_says(said, "resources/x.yaml:5:20: error: ");
+    expect_says(said, "'create'");
+    expect(!resource("x")->public_access); /* a wrong file opens nothing */
+    forget();
+}
+
+TEST(broken_yaml_gives_no_resource_and_leaves_the_others)
+{
+    file("resources/bad.yaml", "table: [shop.orders\n");
+    file("resources/good.yaml", "table: shop.orders\naccess: public\n");
+    expect_says(made(), "resources/bad.yaml:");
+    expect(diagnostics.errors_total > 0);
+    expect_eq(set->resources_count, 1);
+    expect(resource("good")->public_access);
+    forget();
+}
+
+TEST(what_the_schema_lacks_is_a_warning_and_a_503)
+{
+    const char *said = made_one("table: shop.costumers\naccess: public\noperations: [list, create]\n");
+    expect_says(
+        said,
+        "resources/x.yaml:1:8: warning: the database has no table or view shop.costumers; /v1/x answers 503");
+    expect_says(said, "did you mean shop.customers?");
+    expect_eq(diagnostics.errors_total, 0);
+    expect_bytes(resource("x")->missing, "the database has no table or view shop.costumers");
+    expect(resource("x")->public_access && resource("x")->relation == NULL);
+    expect_str(operations("x"), "list create");
+
+    said = made_one("table: shop.customers\naccess: public\nfields:\n  hide:\n    - name\n    - creditt\n");
+    expect_says(said, "resources/x.yaml:6:7: warning: customers has no column 'creditt'; /v1/x answers 503 "
+                      "until it is there");
+    expect_says(said, "did you mean 'credit'?");
+    expect(resource("x")->missing.size > 0);
+    expect_says(made_one("table: shop.customers\naccess: public\norder: [nam.desc]\n"), "no column 'nam'");
+    expect_says(made_one("table: shop.customers\naccess: public\nversion: vers\n"), "no column 'vers'");
+    expect_says(made_one("table: shop.customers\naccess: public\nkey: [ident]\n"), "no column 'ident'");
+    expect_says(made_one("table: shop.customers\naccess: public\nfields: {rename: {nope: yes}}\n"),
+                "no column 'nope'");
+    forget();
+}
+
+TEST(two_files_of_one_name_are_both_named)
+{
+    file("resources/a.yaml", "table: shop.customers\naccess: public\nname: customers\n");
+    file("resources/b.yaml", "table: '\"Shop\".customers'\naccess: public\nname: customers\n");
+    const char *said = made();
+    expect_says(
+        said,
+        "resources/b.yaml:3:7: error: resources/a.yaml and resources/b.yaml are both called 'customers'");
+    expect_eq(set->resources_count, 1);
+    expect_bytes(resource("customers")->relation->schema, "shop");
+    forget();
+}
+
+TEST(names_that_cannot_stand_in_a_path)
+{
+    expect_says(made_one("table: shop.customers\nname: a/b\n"),
+                "resources/x.yaml:2:7: error: 'a/b' can not stand in a path");
+    expect_says(made_one("table: shop.customers\nname: \"a b\"\n"), "can not stand in a path");
+    expect_says(made_one("table: shop.customers\nname: '{id}'\n"), "can not stand in a path");
+    expect_says(made_one("table: shop.customers\nname: ..\n"), "can not stand in a path");
+    expect_str(made_one("table: shop.customers\nname: \"Gr\xc3\xb6\xc3\x9f"
+                        "en-1.2_~\"\naccess: public\n"),
+               "");
+    forget();
+}
+
+TEST(operations_that_cannot_be_say_why)
+{
+    const char *said =
+        made_one("table: shop.read_only\naccess: public\noperations: [list, create, update, delete]\n");
+    expect_says(
+        said,
+        "resources/x.yaml:3:13: error: create is not possible: the role app can not INSERT into this table");
+    expect_says(said, "update is not possible: the role app can not UPDATE this table");
+    expect_says(said, "delete is not possible: the role app can not DELETE from this table");
+    expect_says(said, "GRANT the right on \"shop\".\"read_only\", or take create out");
+    expect_str(operations("x"), "list");
+
+    said = made_one("table: shop.no_key\naccess: public\noperations: [list, get, create, upsert]\n");
+    expect_says(said, "get is not possible: the table has no primary key");
+    expect_says(said, "key: [columns that name one row], or take get out");
+    expect_str(operations("x"), "list create");
+
+    said = made_one("table: shop.order_totals\naccess: public\noperations: [list, get, create]\nkey: [id]\n");
+    expect_says(said, "create is not possible: the role app can not INSERT into this view");
+    expect_str(operations("x"), "list get");
+
+    said =
+        made_one("table: shop.best_sellers\naccess: public\noperations: [list, update]\nkey: [product_id]\n");
+    expect_says(said, "materialised view, nobody can");
+
+    said = made_one(
+        "table: shop.active_customers\naccess: public\noperations: [list, upsert, replace]\nkey: [id]\n");
+    expect_says(said, "upsert is not possible: no unique index is made of just the key's columns");
+    expect_str(operations("x"), "list replace");
+
+    said = made_one("table: shop.customers\naccess: public\noperations: [create]\nfields: {hide: [email]}\n");
+    expect_says(
+        said,
+        "create can never succeed: 'email' needs a value and has no default, but clients can not write it");
+    expect_str(operations("x"), "");
+
+    expect_str(made_one("table: shop.no_key\naccess: public\n"), ""); /* nobody asked for get */
+    expect_str(operations("x"), "list");
+    expect_str(made_one("table: shop.filled\naccess: public\noperations: [create]\nfields: {hide: [slug]}\n"),
+               "");
+    expect_str(operations("x"), "create"); /* a trigger fills it */
+    forget();
+}
+
+TEST(every_operation_on_a_table_that_allows_all)
+{
+    expect_str(made_one("table: shop.orders\naccess: public\n"
+                        "operations: [list, get, create, update, replace, upsert, delete]\n"),
+               "");
+    expect_str(operations("x"), "list get create update replace upsert delete");
+    expect_str(made_one("table: shop.orders\naccess: public\noperations: get\n"), "");
+    expect_str(operations("x"), "get");
+    forget();
+}
+
+TEST(tables_that_may_not_be_read)
+{
+    const char *said = made_one("table: shop.no_rights\naccess: public\n");
+    expect_says(said, "resources/x.yaml:1:8: error: the role app may not read shop.no_rights");
+    expect_says(said, "GRANT SELECT ON \"shop\".\"no_rights\" TO \"app\";");
+    expect(!resource("x")->public_access);
+    forget();
+}
+
+/* ---- row security ---- */
+
+TEST(views_that_read_past_row_security_need_trust)
+{
+    const char *said = made_one("table: shop.secrets_definer\naccess: public\n");
+    expect_says(said, "error: secrets_definer reads a table with row security past its policies");
+    expect_says(said, "ALTER VIEW \"shop\".\"secrets_definer\" SET (security_invoker = true)");
+    expect(!resource("x")->public_access);
+    expect_says(made_one("table: shop.secret_parts_a\naccess: public\n"),
+                "policies of its parent or children");
+    expect_says(made_one("table: shop.secrets_stored\naccess: public\n"), "past its policies");
+    expect_str(made_one("table: shop.secrets_definer\naccess: public\ntrusted: true\n"), "");
+    expect(resource("x")->public_access);
+    expect_str(made_one("table: shop.secrets_invoker\naccess: public\n"), "");
+    expect_str(made_one("table: shop.secrets_definer\naccess: closed\n"), "");
+    forget();
+}
+
+TEST(a_role_above_policies_is_told)
+{
+    file("resources/x.yaml", "table: shop.secrets\naccess: public\n");
+    expect_says(made_of(as_super), "warning: row security of secrets does not bind the role postgres");
+    expect_str(made_one("table: shop.secrets\naccess: public\n"), "");
+    forget();
+}
+
+/* ---- key, tenant, limits ---- */
+
+TEST(keys_that_a_file_declares)
+{
+    expect_str(made_one("table: shop.unique_only\naccess: public\nkey: code\n"), "");
+    expect_bytes(resource("x")->key[0]->name, "code");
+    expect_says(made_one("table: shop.no_key\naccess: public\nkey: [note]\n"),
+                "resources/x.yaml:3:6: warning: no unique index covers the key");
+    expect_says(made_one("table: shop.orders\naccess: public\nkey: [id, id]\n"),
+                "resources/x.yaml:3:11: error: 'id' stands twice in the key");
+    expect_str(made_one("table: shop.order_lines\naccess: public\n"), "");
+    expect_eq(resource("x")->key_count, 2);
+    expect_bytes(resource("x")->key[1]->name, "line");
+    forget();
+}
+
+TEST(limits_and_their_ranges)
+{
+    expect_str(made_one("table: shop.orders\naccess: public\nlimits: {page: 5, page_max: 7, depth: 0, bulk: "
+                        "3, offset: 0}\n"),
+               "");
+    const struct resource *x = resource("x");
+    expect(x->page_size == 5 && x->page_max == 7 && x->depth_max == 0 && x->bulk_max == 3 &&
+           x->offset_max == 0);
+    expect_str(made_one("table: shop.orders\naccess: public\nlimits: {page_max: 10}\n"), "");
+    expect_eq(resource("x")->page_size, 10);
+    expect_says(made_one("table: shop.orders\nlimits: {page: 0}\n"), "resources/x.yaml:2:16: error: ");
+    expect_says(made_one("table: shop.orders\nlimits: {page_max: 100001}\n"), "error: ");
+    expect_says(made_one("table: shop.orders\nlimits: {depth: 11}\n"), "error: ");
+    forget();
+}
+
+TEST(a_tenant_from_a_header_only_when_the_file_says_so)
+{
+    expect_str(made_one("table: shop.secrets\naccess: public\n"
+                        "tenant: {setting: lintel.tenant_id, header: X-Tenant, field: tenant_id}\n"),
+               "");
+    expect_bytes(resource("x")->tenant_header_setting, "lintel.tenant_id");
+    expect_bytes(resource("x")->tenant_header, "X-Tenant");
+    expect(resource("x")->tenant_field == field("x", "tenant_id"));
+    expect_says(made_one("table: shop.secrets\naccess: public\ntenant: {setting: role, header: X-Tenant}\n"),
+                "tenant needs a setting with a dot");
+    expect(!resource("x")->public_access);
+    expect_says(
+        made_one("table: shop.secrets\naccess: public\ntenant: {setting: a.b, header: \"X Tenant\"}\n"),
+        "error: ");
+    forget();
+}
+
+/* ---- embeds ---- */
+
+static void shop_files(void)
+{
+    static const char *const names[] = { "customers",          "products",        "orders",
+                                         "order_lines",        "shipments",       "categories",
+                                         "product_categories", "related_products" };
+    for (size_t i = 0; i < array_count(names); i++) {
+        char text[100], path[100];
+        snprintf(text, sizeof text, "table: shop.%s\naccess: public\n", names[i]);
+        snprintf(path, sizeof path, "resources/%s.yaml", names[i]);
+        file(strdup(path), strdup(text)); /* a test's few bytes */
+    }
+}
+
+TEST(foreign_keys_become_embeds_both_ways)
+{
+    shop_files();
+    expect_str(made(), "");
+    expect_str(embeds("orders"), "customer>customers ship_to>customers order_lines<order_lines");
+    expect_str(embeds("customers"), "orders_customer<orders orders_ship_to<orders");
+    expect_str(embeds("order_lines"), "orders>orders products>products shipments<shipments");
+    expect_str(embeds("shipments"), "order_lines>order_lines");
+    expect_str(embeds("categories"),
+               "parent>categories children<categories product_categories<product_categories "
+               "products~products");
+    expect_str(embeds("products"),
+               "order_lines<order_lines product_categories<product_categories "
+               "related_products_product<related_products related_products_related<related_products "
+               "categories~categories related~products product~products");
+    forget();
+}
+
+TEST(what_is_not_exposed_is_not_reached)
+{
+    file("resources/orders.yaml", "table: shop.orders\naccess: public\n");
+    file("resources/customers.yaml", "table: shop.customers\naccess: closed\n");
+    expect_str(made(), "");
+    expect_str(embeds("orders"), "");
+    file("resources/products.yaml", "table: shop.products\naccess: public\n");
+    file("resources/categories.yaml", "table: shop.categories\naccess: public\n");
+    expect_str(made(), "");
+    expect_str(embeds("products"), ""); /* the join table is closed */
+    file("resources/products.yaml", "table: shop.products\naccess: public\n"
+                                    "embed: {categories: {resource: categories, via: product_categories}}\n");
+    file("resources/categories.yaml", "table: shop.categories\naccess: public\n");
+    expect_str(made(), "");
+    expect_str(embeds("products"), "categories~categories"); /* named, so it is meant */
+    expect(resource("products")->embeds[0].declared);
+    file("resources/orders.yaml", "table: shop.orders\naccess: public\n");
+    file("resources/customers.yaml", "table: shop.customers\naccess: public\noperations: [create]\n");
+    expect_str(made(), "");
+    expect_str(embeds("orders"), ""); /* a box to throw things into is not read through a side door */
+    forget();
+}
+
+TEST(a_file_names_restricts_and_adds_embeds)
+{
+    shop_files();
+    sources[2].text =
+        BYTES("table: shop.orders\naccess: public\nembed:\n  buyer: {resource: customers, via: customer_id}\n"
+              "  receiver: {resource: customers, via: orders_ship_to_id_fkey}\n  lines: order_lines\n");
+    expect_str(made(), "");
+    expect_str(embeds("orders"), "buyer>customers receiver>customers lines<order_lines");
+    shop_files();
+    sources[2].text = BYTES("table: shop.orders\naccess: public\nembed: [order_lines, customer]\n");
+    expect_str(made(), "");
+    expect_str(embeds("orders"), "order_lines<order_lines customer>customers");
+    shop_files();
+    sources[2].text = BYTES("table: shop.orders\naccess: public\nembed: []\n");
+    expect_str(made(), "");
+    expect_str(embeds("orders"), "");
+    shop_files();
+    sources[5].text =
+        BYTES("table: shop.categories\naccess: public\nembed:\n  up: {resource: categories, kind: one}\n"
+              "  down: {resource: categories, kind: many}\n");
+    expect_str(made(), "");
+    expect_str(embeds("categories"),
+               "up>categories down<categories product_categories<product_categories products~products");
+    forget();
+}
+
+TEST(embeds_that_cannot_be_say_why)
+{
+    static const char *const wrong[][2] = {
+        { "embed: {buyer: {resource: costumers}}\n", "did you mean 'customers'?" },
+        { "embed: {buyer: {resource: customers}}\n", "more than one foreign key leads to 'customers'" },
+        { "embed: {buyer: {resource: customers}}\n",
+          "via: one of customer_id (kind: one), ship_to_id (kind: one)" },
+        { "embed: {buyer: {resource: customers, via: nope}}\n",
+          "no foreign key leads to 'customers' that way" },
+        { "embed: {id: {resource: order_lines}}\n", "'id' is the name of a field already" },
+        { "embed: {lines: {resourc: order_lines}}\n", "'resourc' does not belong into an embed" },
+        { "embed: {lines: {via: order_lines}}\n", "the embed 'lines' needs a resource" },
+        { "embed: [custmer]\n", "did you mean 'customer'?" },
+        { "embed: all\n", "embed is a list of names, or a mapping of names" },
+    };
+    for (size_t i = 0; i < array_count(wrong); i++) {
+        char text[200];
+        shop_files();
+        snprintf(text, sizeof text, "table: shop.orders\naccess: public\n%s", wrong[i][0]);
+        sources[2].text = bytes_of(text);
+        const char *said = made();
+        expect_says(said, "resources/orders.yaml:3:");
+        expect_says(said, wrong[i][1]);
+    }
+    forget();
+}
+
+static bool fails_with(const char *words)
+{
+    const bool so = failure_here->problem == &PROBLEM_QUERY && strstr(failure_here->message, words);
+    if (!so)
+        print_error("failed with: %s\n", failure_here->message);
+    failure_clear();
+    return so;
+}
+
+TEST(embeds_are_found_by_name_or_by_target_and_hint)
+{
+    shop_files();
+    expect_str(made(), "");
+    const struct resource *orders = resource("orders"), *customers = resource("customers"),
+                          *products = resource("products");
+    const struct bytes none = { 0 };
+    expect_bytes(resource_embed(orders, BYTES("ship_to"), none)->foreign->name, "orders_ship_to_id_fkey");
+    expect_bytes(resource_embed(orders, BYTES("customers"), BYTES("ship_to_id"))->name, "ship_to");
+    expect_bytes(resource_embed(orders, BYTES("customers"), BYTES("orders_customer_id_fkey"))->name,
+                 "customer");
+    expect_bytes(resource_embed(customers, BYTES("orders"), BYTES("customer_id"))->name, "orders_customer");
+    expect_bytes(resource_embed(products, BYTES("categories"), none)->far->name,
+                 "product_categories_category_id_fkey");
+    expect_bytes(resource_embed(products, BYTES("categories"), BYTES("product_categories"))->name,
+                 "categories");
+    expect(resource_embed(orders, BYTES("customers"), none) == NULL);
+    expect(fails_with("'orders' has several ways to 'customers': choose one of customers!customer_id, "
+                      "customers!ship_to_id"));
+    expect(resource_embed(orders, BYTES("custom"), none) == NULL);
+    expect(fails_with("'orders' has no related resource 'custom'; there are customer, ship_to, order_lines"));
+    expect(resource_embed(orders, BYTES("customer"), BYTES("ship_to_id")) == NULL);
+    expect(fails_with("no related resource 'customer!ship_to_id'"));
+    made_one("table: shop.no_key\naccess: public\n");
+    expect(resource_embed(resource("x"), BYTES("y"), none) == NULL);
+    expect(fails_with("'x' has no related resources"));
+    forget();
+}
+
+TEST(a_name_that_a_field_has_is_given_to_no_embed)
+{
+    file("resources/customers.yaml", "table: shop.customers\naccess: public\n");
+    file("resources/orders.yaml", "table: shop.orders\naccess: public\n"
+                                  "fields: {rename: {placed_on: customer, state: ship_to}}\n");
+    expect_str(made(), "");
+    expect_str(embeds("orders"), "customers_customer>customers customers_ship_to>customers");
+    forget();
+}
+
+TEST(schemas_with_the_same_table_keep_apart)
+{
+    file("resources/a.yaml", "table: shop.customers\nname: shop.customers\naccess: public\n");
+    file("resources/b.yaml", "table: '\"Shop\".customers'\nname: Shop.customers\naccess: public\n");
+    file("resources/o.yaml", "table: shop.events\nname: shop.events\naccess: public\n");
+    expect_str(made(), "");
+    expect_str(embeds("shop.events"), "customers>shop.customers");
+    expect_str(embeds("shop.customers"), "events<shop.events");
+    expect_str(embeds("Shop.customers"), "");
+    expect_eq(set->resources_count, 3);
+    expect_bytes(set->resources[0].name, "Shop.customers"); /* sorted */
+    forget();
+}
+
+/* ---- init ---- */
+
+static int expose_everything(struct catalog *catalog)
+{
+    static struct arena files;
+    arena_done(&files);
+    int count = 0;
+    sources_count = 0;
+    for (int i = 0; i < catalog->relations_count; i++) {
+        const struct relation *relation = catalog->relations[i];
+        if (!relation->can_select)
+            continue;
+        struct text text;
+        text_init(&text, &files, 0);
+        const char *name =
+            arena_printf(&files, "%.*s.%.*s", BYTES_ARG(relation->schema), BYTES_ARG(relation->name));
+        resource_file_write(&text, relation, bytes_of(name));
+        const char *path = arena_printf(&files, "resources/%d.yaml", count);
+        sources[sources_count++] = (struct resource_source){ bytes_of(path), text_bytes(&text) };
+        count++;
+    }
+    return count;
+}
+
+TEST(what_init_writes_passes_unchanged_for_the_nastiest_schema)
+{
+    const int count = expose_everything(nasty);
+    expect(count > 50);
+    const char *said = made();
+    expect_str(said, "");
+    expect_eq(set->resources_count, count);
+    for (int i = 0; i < set->resources_count; i++) {
+        const struct resource *x = &set->resources[i];
+        expect(x->public_access == !x->relation->bypasses_row_security);
+        expect(!(x->operations & ~(1u << OP_LIST | 1u << OP_GET)));
+        expect(!x->missing.size);
+    }
+    expect_eq(resource("shop.best_sellers")->key_count, 1);
+    expect_str(operations("shop.no_key"), "list");
+    expect_bytes(resource("Shop.My_Table")->relation->name, "My Table");
+    forget();
+}
+
+TEST(what_init_writes_passes_unchanged_for_chinook)
+{
+    if (!chinook) {
+        print_message("chinook is not at hand\n");
+        return;
+    }
+    const int count = expose_everything(chinook);
+    expect_eq(count, 11);
+    expect_str(made_of(chinook), "");
+    expect_str(embeds("public.track"),
+               "album>public.album genre>public.genre media_type>public.media_type "
+               "invoice_line<public.invoice_line playlist_track<public.playlist_track "
+               "playlist~public.playlist");
+    expect_str(embeds("public.employee"),
+               "parent>public.employee customer<public.customer children<public.employee");
+    forget();
+}
+
+TEST(every_comment_that_init_offers_is_a_file_that_works)
+{
+    struct text text, open;
+    text_init_heap(&text, 0);
+    text_init_heap(&open, 0);
+    resource_file_write(&text, catalog_relation(nasty, BYTES("shop"), BYTES("customers")),
+                        BYTES("customers"));
+    /* the offers that name no placeholder, taken out of their comments */
+    struct bytes rest = text_bytes(&text);
+    while (rest.data && rest.size) {
+        struct bytes line = bytes_cut(&rest, '\n');
+        const bool offer = bytes_starts(line, BYTES("# operations")) ||
+                           bytes_starts(line, BYTES("# version")) || bytes_starts(line, BYTES("# limits")) ||
+                           bytes_starts(line, BYTES("# key"));
+        if (bytes_starts(line, BYTES("operations")))
+            continue;
+        text_add(&open, offer ? bytes_from(line, 2) : line);
+        text_byte(&open, '\n');
+    }
+    expect_str(made_one(text_z(&open)), "");
+    expect_str(operations("customers"), "list get create update delete");
+    expect_bytes(resource("customers")->version->name, "version");
+    text_done(&text);
+    text_done(&open);
+    forget();
+}
+
+TEST(the_published_schema_is_json_and_knows_every_key)
+{
+    struct text text;
+    text_init_heap(&text, 0);
+    resource_schema_write(&text);
+    const char *schema = text_z(&text);
+    static const char *const keys[] = { "table",      "name",   "title",   "description", "access",
+                                        "operations", "key",    "version", "fields",      "embed",
+                                        "order",      "limits", "tenant",  "trusted" };
+    for (size_t i = 0; i < array_count(keys); i++) {
+        char quoted[40];
+        snprintf(quoted, sizeof quoted, "\"%s\":", keys[i]);
+        expect(strstr(schema, quoted) != NULL);
+    }
+    text_done(&text);
+}
+
+/* ---- limits, lives ---- */
+
+TEST(more_files_than_are_read)
+{
+    static struct resource_source many[RESOURCE_FILES_MAX + 1];
+    diagnostics_init(&diagnostics, &arena, 1);
+    failure_clear();
+    expect(!resource_set_make(nasty, many, RESOURCE_FILES_MAX + 1, &(struct pg_encoding){ 0 }, &diagnostics,
+                              &set));
+    expect(failure_here->problem == &PROBLEM_TOO_LARGE);
+    failure_clear();
+}
+
+TEST(a_set_keeps_its_catalog_alive)
+{
+    struct catalog *own = catalog_of("app", "nasty", (const char *const[]){ "shop", NULL }).catalog;
+    file("resources/orders.yaml", "table: shop.orders\naccess: public\n");
+    made_of(own);
+    catalog_unref(own);
+    struct resource_set *again = resource_set_ref(set);
+    const uint64_t generation = set->generation;
+    resource_set_unref(set);
+    expect_bytes(resource("orders")->relation->name, "orders");
+    resource_set_unref(again);
+    set = NULL;
+    made_one("table: shop.orders\naccess: public\n");
+    expect(set->generation > generation);
+    forget();
+}
+
+TEST(a_thousand_resources_in_little_time)
+{
+    static char texts[2000][80], names[2000][40];
+    for (int i = 0; i < 2000; i++) {
+        snprintf(names[i], sizeof names[i], "resources/r%d.yaml", i);
+        snprintf(texts[i], sizeof texts[i], "table: shop.%s\naccess: public\n",
+                 i % 2 ? "orders" : "products");
+        file(names[i], texts[i]);
+    }
+    const int64_t start_ns = clock_now_ns();
+    made();
+    print_message("2,000 resources in %lld ms\n", (long long)((clock_now_ns() - start_ns) / NS_PER_MS));
+    expect_eq(set->resources_count, 2000);
+    expect(clock_now_ns() - start_ns < 20 * NS_PER_S);
+    forget();
+}
+
+int main(void)
+{
+    conf_preset();
+    server_start("");
+    database_fill("nasty", SOURCE "/tests/sql/nasty.sql");
+    nasty = catalog_of("app", "nasty", NULL).catalog;
+    as_super = catalog_of("postgres", "nasty", NULL).catalog;
+    if (chinook_fill())
+        chinook = catalog_of("postgres", "chinook", NULL).catalog;
+    const int failed = test_run_all();
+    catalog_unref(nasty);
+    catalog_unref(as_super);
+    catalog_unref(chinook);
+    server_drop();
+    return failed;
+}
