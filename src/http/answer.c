@@ -1,4 +1,5 @@
-/* answer.c - building an answer: status, headers, a buffered or a streamed body. Everything lives in the request's arena. */
+/* answer.c - building an answer: status, headers, a buffered or a streamed body. Everything lives in the
+ * request's arena. */
 #include <stdarg.h>
 
 #include "http/exchange.h"
@@ -35,9 +36,9 @@ static struct answer_field *field_add(struct exchange *exchange)
 {
     if (exchange->fields_count == exchange->fields_room) {
         const int room = exchange->fields_room ? exchange->fields_room * 2 : FIELDS_FIRST;
-        struct answer_field *fields = arena_grow(&exchange->req.arena, exchange->fields,
-                                                 (size_t)exchange->fields_room * sizeof *fields,
-                                                 (size_t)room * sizeof *fields);
+        struct answer_field *fields =
+            arena_grow(&exchange->req.arena, exchange->fields, (size_t)exchange->fields_room * sizeof *fields,
+                       (size_t)room * sizeof *fields);
         if (!fields)
             return NULL; /* the arena says so: its request is refused as too large */
         exchange->fields = fields;
@@ -57,7 +58,8 @@ static void put(struct req *req, const char *name, struct bytes value, bool repl
     if (!field)
         field = field_add(exchange);
     if (field)
-        *field = (struct answer_field){ name, { copy, value.size }, replace && exchange->stage < STAGE_HANDLER };
+        *field =
+            (struct answer_field){ name, { copy, value.size }, replace && exchange->stage < STAGE_HANDLER };
 }
 
 void answer_header(struct req *req, const char *name, struct bytes value)

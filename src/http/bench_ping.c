@@ -2,7 +2,8 @@
  *
  *   bench_ping [ADDRESS [CORES]]        wrk -t2 -c64 -d3s http://127.0.0.1:8099/ping
  *
- * Also /stream/{kib} (a streamed body) and POST /echo. On SIGTERM or SIGINT it drains and prints its CPU time per request. */
+ * Also /stream/{kib} (a streamed body) and POST /echo. On SIGTERM or SIGINT it drains and prints its CPU time
+ * per request. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -103,9 +104,10 @@ static int run(int count)
     const double user_us = (double)usage.ru_utime.tv_sec * 1e6 + (double)usage.ru_utime.tv_usec;
     const double system_us = (double)usage.ru_stime.tv_sec * 1e6 + (double)usage.ru_stime.tv_usec;
     const double requests = (double)state.requests_total + 1e-9;
-    fprintf(stderr, "requests %.0f, cpu per request %.2f us (user %.2f, system %.2f), rss max %ld KiB, open %lld\n",
-            requests, (user_us + system_us) / requests, user_us / requests, system_us / requests, usage.ru_maxrss,
-            (long long)state.connections_open);
+    fprintf(stderr,
+            "requests %.0f, cpu per request %.2f us (user %.2f, system %.2f), rss max %ld KiB, open %lld\n",
+            requests, (user_us + system_us) / requests, user_us / requests, system_us / requests,
+            usage.ru_maxrss, (long long)state.connections_open);
     http_server_close(server);
     return 0;
 }
@@ -115,11 +117,13 @@ int main(int argc, char **argv)
     const int count = argc > 2 ? atoi(argv[2]) : 2;
     const struct http_listen listens[] = { { .address = argc > 1 ? argv[1] : "127.0.0.1:8099" } };
     static const struct http_filter filters[] = {
-        { STAGE_CORS, pass, NULL }, { STAGE_ADMIT, pass, NULL }, { STAGE_AUTHENTICATE, pass, NULL },
-        { STAGE_TENANT, pass, NULL }, { STAGE_ACCESS, pass, NULL }, { STAGE_RATE, pass, NULL },
-        { STAGE_IDEMPOTENCY, pass, NULL }, { STAGE_CACHE, pass, NULL }, { STAGE_DECODE, pass, NULL },
-        { STAGE_ENCODE, pass, NULL }, { STAGE_COMPRESS, pass, NULL }, { STAGE_AUDIT, pass, NULL },
-        { STAGE_OBSERVE, pass, NULL }, { 0 },
+        { STAGE_CORS, pass, NULL },         { STAGE_ADMIT, pass, NULL },
+        { STAGE_AUTHENTICATE, pass, NULL }, { STAGE_TENANT, pass, NULL },
+        { STAGE_ACCESS, pass, NULL },       { STAGE_RATE, pass, NULL },
+        { STAGE_IDEMPOTENCY, pass, NULL },  { STAGE_CACHE, pass, NULL },
+        { STAGE_DECODE, pass, NULL },       { STAGE_ENCODE, pass, NULL },
+        { STAGE_COMPRESS, pass, NULL },     { STAGE_AUDIT, pass, NULL },
+        { STAGE_OBSERVE, pass, NULL },      { 0 },
     };
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);

@@ -1,4 +1,5 @@
-/* core.c - the server's share of one core: accepting and balancing, the sweep over waiting connections, exchanges, time. */
+/* core.c - the server's share of one core: accepting and balancing, the sweep over waiting connections,
+ * exchanges, time. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -117,8 +118,8 @@ static int64_t load_of(const struct http_core *core)
            atomic_load_explicit(&core->coming, memory_order_relaxed);
 }
 
-/* The core with the fewest busy connections; among equals the one with the fewest connections. A difference of one is
- * noise, and not worth a message. */
+/* The core with the fewest busy connections; among equals the one with the fewest connections. A difference
+ * of one is noise, and not worth a message. */
 static struct http_core *least_loaded(struct http_core *mine, int64_t *ret_open)
 {
     struct http_core *best = mine;

@@ -1,4 +1,5 @@
-/* correlate.c - the name of a request: X-Request-Id and traceparent taken from the client when sound, else made. */
+/* correlate.c - the name of a request: X-Request-Id and traceparent taken from the client when sound, else
+ * made. */
 #include <sys/random.h>
 
 #include "http/exchange.h"
@@ -35,7 +36,8 @@ void http_correlate(struct exchange *exchange)
     const struct bytes trace = req_header(req, "traceparent");
     if (trace.size && traceparent_sound(trace) && req_header_count(req, "traceparent") == 1)
         req->traceparent = trace;
-    char *id = given.size && request_id_sound(given) ? arena_copy(&req->arena, given) : arena_alloc(&req->arena, 33);
+    char *id =
+        given.size && request_id_sound(given) ? arena_copy(&req->arena, given) : arena_alloc(&req->arena, 33);
     if (!id) {
         req->correlation_id = "none";
         return;

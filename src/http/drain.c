@@ -1,4 +1,5 @@
-/* drain.c - ending without losing anything: say so, wait, stop listening, let the busy finish, then tell the caller.
+/* drain.c - ending without losing anything: say so, wait, stop listening, let the busy finish, then tell the
+ * caller.
  *
  *   http_server_drain ──drain_delay──▶ begin_leaving on every core ──each core empty──▶ done
  *                                              └────────drain_timeout: cut what is left──▶ done      */
@@ -92,7 +93,10 @@ void http_server_drain(struct http_server *server, void (*done)(void *arg), void
         return;
     struct drain *drain = calloc(1, sizeof *drain);
     check(drain != NULL && core_here() != NULL);
-    *drain = (struct drain){ .server = server, .core = core_here(), .done = done, .arg = arg,
+    *drain = (struct drain){ .server = server,
+                             .core = core_here(),
+                             .done = done,
+                             .arg = arg,
                              .timer.fire = delay_is_over,
                              .cores_left = atomic_load_explicit(&server->cores_count, memory_order_relaxed) };
     server->drain = drain;

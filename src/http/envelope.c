@@ -1,5 +1,5 @@
-/* envelope.c - a failure as the client sees it: the envelope of DESIGN 1, or RFC 9457 for those who prefer it; and, once, as
- * the log sees it. */
+/* envelope.c - a failure as the client sees it: the envelope of DESIGN 1, or RFC 9457 for those who prefer
+ * it; and, once, as the log sees it. */
 #include "http/exchange.h"
 #include "wire/json_write.h"
 #include "wire/preference.h"
@@ -83,8 +83,9 @@ static void log_failure(const struct failure *failure, int status)
     if (failure->problem != &PROBLEM_INTERNAL && !failure->cause[0])
         return;
     log_event(status >= 500 ? LOG_ERROR : LOG_INFO, "request_failed",
-              "\"error_code\":\"%s\",\"status\":%d,\"message\":\"%s\",\"cause\":\"%s\"", failure->problem->code, status,
-              log_string(sound_message(failure)), log_string_z(failure->cause));
+              "\"error_code\":\"%s\",\"status\":%d,\"message\":\"%s\",\"cause\":\"%s\"",
+              failure->problem->code, status, log_string(sound_message(failure)),
+              log_string_z(failure->cause));
 }
 
 void http_answer_failure(struct req *req)
@@ -92,7 +93,8 @@ void http_answer_failure(struct req *req)
     struct exchange *exchange = req->exchange;
     if (!failure_here || !failure_here->problem)
         (void)fail(&PROBLEM_INTERNAL, "the server failed");
-    if (failure_here->problem == &PROBLEM_CANCELLED && !exchange->gone) { /* not the client ended this: we do */
+    if (failure_here->problem == &PROBLEM_CANCELLED &&
+        !exchange->gone) { /* not the client ended this: we do */
         failure_clear();
         (void)fail(&PROBLEM_SHUTTING_DOWN, "the server is shutting down");
     }

@@ -1,6 +1,6 @@
 #pragma once
-/* exchange.h - the http room's own view of a request: the answer being built, the server it belongs to, and the protocol
- * that carries it. No other room includes this.
+/* exchange.h - the http room's own view of a request: the answer being built, the server it belongs to, and
+ * the protocol that carries it. No other room includes this.
  *
  *   handler ── req.h ──▶ exchange ── struct exchange_wire ──▶ h1.c (HTTP/1) ── net/conn.h ──▶ socket
  *                                    (HTTP/2 will be a second one)                  */
@@ -118,15 +118,17 @@ struct http_server {
 };
 
 /* Counters with one writer: a plain load and store would do; relaxed keeps the readers sound. */
-#define core_count(field, n) \
-    atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + (n), memory_order_relaxed)
+#define core_count(field, n)                                                                                 \
+    atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + (n),              \
+                          memory_order_relaxed)
 
 /* ---- drain.c ---- */
 /* This core has no connection left. */
 void http_core_is_empty(struct http_core *core);
 
 /* ---- server.c ---- */
-extern struct metric http_accepted, http_refused_full, http_malformed, http_timeouts, http_requests, http_broken;
+extern struct metric http_accepted, http_refused_full, http_malformed, http_timeouts, http_requests,
+    http_broken;
 
 /* ---- serve.c ---- */
 /* The whole path of a request, from the first stage to the last byte. In its fiber. */

@@ -1,4 +1,5 @@
-/* h1.c - an HTTP/1 connection's life: reading heads, starting a fiber for each request, going on or ending. */
+/* h1.c - an HTTP/1 connection's life: reading heads, starting a fiber for each request, going on or ending.
+ */
 #include "http/h1.h"
 
 #include <stdlib.h>
@@ -39,7 +40,9 @@ static void list_append(struct h1 *h1)
 static int64_t timeout_of(const struct http_core *core, enum h1_state state)
 {
     const struct http_conf *conf = &core->server->conf;
-    return state == H1_IDLE ? conf->idle_timeout_ns : state == H1_HEAD ? conf->header_timeout_ns : H1_LINGER_NS;
+    return state == H1_IDLE   ? conf->idle_timeout_ns
+           : state == H1_HEAD ? conf->header_timeout_ns
+                              : H1_LINGER_NS;
 }
 
 static void move(struct h1 *h1, enum h1_state state, int64_t now_ns)
@@ -125,7 +128,8 @@ static void read_away(struct h1 *h1)
 
 /* ---- requests ---- */
 
-/* The connection gets an exchange, and in its arena a buffer; what was read too much of the last request comes along. */
+/* The connection gets an exchange, and in its arena a buffer; what was read too much of the last request
+ * comes along. */
 static void begin(struct h1 *h1, struct bytes leftover)
 {
     struct exchange *exchange = exchange_borrow(h1->core);
@@ -245,7 +249,8 @@ static bool take_head(struct h1 *h1)
         return false;
     }
     if (h1->head.target.size > (size_t)h1->core->server->conf.target_bytes_max) {
-        refuse_head(h1, &(struct http1_error){ 414, "the request target is longer than this server accepts" });
+        refuse_head(h1,
+                    &(struct http1_error){ 414, "the request target is longer than this server accepts" });
         return false;
     }
     return true;
@@ -266,9 +271,11 @@ static void start(struct h1 *h1)
     h1->body = h1->head.chunked || h1->body_left ? H1_BODY_UNREAD : H1_BODY_DONE;
     h1->continue_owed = (h1->head.expect_continue || h1->head.expect_other) && h1->body == H1_BODY_UNREAD;
     exchange->expects_other = h1->head.expect_other;
-    h1->fiber = fiber_start(&(struct fiber_plan){
-        .name = "request", .run = run, .arg = h1,
-        .deadline_ns = exchange->req.started_ns + core->server->conf.request_timeout_ns });
+    h1->fiber = fiber_start(&(struct fiber_plan){ .name = "request",
+                                                  .run = run,
+                                                  .arg = h1,
+                                                  .deadline_ns = exchange->req.started_ns +
+                                                                 core->server->conf.request_timeout_ns });
     if (!h1->fiber) {
         failure_clear();
         refuse(h1, &PROBLEM_OVERLOADED, "too many requests are in flight");
@@ -309,9 +316,11 @@ static void parse(struct h1 *h1)
     case HTTP1_HEAD:
         break;
     }
-    h1->head.fields = arena_alloc(&h1->exchange->req.arena, (size_t)h1->scan.fields * sizeof *h1->head.fields);
+    h1->head.fields =
+        arena_alloc(&h1->exchange->req.arena, (size_t)h1->scan.fields * sizeof *h1->head.fields);
     if (!h1->head.fields)
-        refuse(h1, &PROBLEM_HEADERS_TOO_LARGE, "the request's head needs more memory than a request may have");
+        refuse(h1, &PROBLEM_HEADERS_TOO_LARGE,
+               "the request's head needs more memory than a request may have");
     else if (!http1_read(&h1->scan, h1->buffer, &h1->head, &error))
         refuse_head(h1, &error);
     else
@@ -340,7 +349,8 @@ static void read_head(struct h1 *h1)
     h1->filled += (size_t)got;
     core_count(h1->core->bytes_in_total, (uint64_t)got);
     parse(h1);
-    core_run_ready(); /* ten thousand requests at once are answered one by one, with one stack and one arena */
+    core_run_ready(); /* ten thousand requests at once are answered one by one, with one stack and one arena
+                       */
 }
 
 static void readable(struct conn *conn)
@@ -429,7 +439,8 @@ void h1_cut(struct http_core *core)
         while (core->lists[waiting[i]].first)
             h1_close(core->lists[waiting[i]].first);
     for (struct h1 *h1 = core->lists[H1_BUSY].first; h1; h1 = h1->next)
-        fiber_cancel(h1->fiber, &PROBLEM_CANCELLED); /* answered 503 if it can be, and closed, since the core leaves */
+        fiber_cancel(h1->fiber,
+                     &PROBLEM_CANCELLED); /* answered 503 if it can be, and closed, since the core leaves */
 }
 
 void h1_free_all(struct http_core *core)

@@ -1,23 +1,25 @@
 #pragma once
-/* h1.h - one HTTP/1 connection: what its three files share. h1.c: life and heads; h1_body.c: bodies in; h1_answer.c: out.
+/* h1.h - one HTTP/1 connection: what its three files share. h1.c: life and heads; h1_body.c: bodies in;
+ * h1_answer.c: out.
  *
  *            bytes              head complete              answered, keep
  *   IDLE ───────────▶ HEAD ───────────────────▶ BUSY ─────────────────────▶ IDLE (or HEAD: pipelined)
  *    │ timeout          │ refused, timeout        │ answered, close
  *    ▼                  ▼                         ▼
- *  closed            LINGER: our direction ended, what still comes is thrown away for a while, so that the client can
- *                    read the answer before a reset destroys it (RFC 9112, 9.6)
+ *  closed            LINGER
  *
+ * LINGER: our direction ended; what still comes is thrown away for a while, so that the client can read the
+ * answer before a reset destroys it (RFC 9112, 9.6).
  * While IDLE it owns no buffer, no arena and no fiber. */
 #include "http/exchange.h"
 #include "net/chunked.h"
 #include "net/conn.h"
 #include "net/http1.h"
 
-#define H1_BUFFER_FIRST   4096            /* most heads fit; it grows up to http.header_bytes_max */
-#define H1_DRAIN_MAX      65536           /* an unread body up to this is read away to keep the connection */
-#define H1_LINGER_MAX     (16 * 1024 * 1024LL)
-#define H1_LINGER_NS      (2 * NS_PER_S)
+#define H1_BUFFER_FIRST 4096  /* most heads fit; it grows up to http.header_bytes_max */
+#define H1_DRAIN_MAX    65536 /* an unread body up to this is read away to keep the connection */
+#define H1_LINGER_MAX   (16 * 1024 * 1024LL)
+#define H1_LINGER_NS    (2 * NS_PER_S)
 
 enum h1_body { H1_BODY_DONE, H1_BODY_UNREAD, H1_BODY_FAILED };
 

@@ -1,4 +1,5 @@
-/* h1_answer.c - answers going out: the head written into the arena, and one system call for it and the body. */
+/* h1_answer.c - answers going out: the head written into the arena, and one system call for it and the body.
+ */
 #include "http/h1.h"
 
 #define HEAD_FIRST 512
@@ -7,21 +8,55 @@ static const struct {
     int status;
     struct bytes line;
 } status_lines[] = {
-#define STATUS(number, reason) { number, BYTES_INIT("HTTP/1.1 " #number " " reason "\r\nDate: ") }
-    STATUS(200, "OK"), STATUS(201, "Created"), STATUS(202, "Accepted"), STATUS(204, "No Content"),
-    STATUS(206, "Partial Content"), STATUS(207, "Multi-Status"), STATUS(301, "Moved Permanently"),
-    STATUS(302, "Found"), STATUS(303, "See Other"), STATUS(304, "Not Modified"), STATUS(307, "Temporary Redirect"),
-    STATUS(308, "Permanent Redirect"), STATUS(400, "Bad Request"), STATUS(401, "Unauthorized"),
-    STATUS(402, "Payment Required"), STATUS(403, "Forbidden"), STATUS(404, "Not Found"),
-    STATUS(405, "Method Not Allowed"), STATUS(406, "Not Acceptable"), STATUS(408, "Request Timeout"),
-    STATUS(409, "Conflict"), STATUS(410, "Gone"), STATUS(411, "Length Required"), STATUS(412, "Precondition Failed"),
-    STATUS(413, "Content Too Large"), STATUS(414, "URI Too Long"), STATUS(415, "Unsupported Media Type"),
-    STATUS(416, "Range Not Satisfiable"), STATUS(417, "Expectation Failed"), STATUS(421, "Misdirected Request"),
-    STATUS(422, "Unprocessable Content"), STATUS(423, "Locked"), STATUS(424, "Failed Dependency"),
-    STATUS(425, "Too Early"), STATUS(426, "Upgrade Required"), STATUS(428, "Precondition Required"),
-    STATUS(429, "Too Many Requests"), STATUS(431, "Request Header Fields Too Large"), STATUS(499, "Client Closed Request"),
-    STATUS(500, "Internal Server Error"), STATUS(501, "Not Implemented"), STATUS(502, "Bad Gateway"),
-    STATUS(503, "Service Unavailable"), STATUS(504, "Gateway Timeout"), STATUS(505, "HTTP Version Not Supported"),
+#define STATUS(number, reason)                                                                               \
+    {                                                                                                        \
+        number, BYTES_INIT("HTTP/1.1 " #number " " reason "\r\nDate: ")                                      \
+    }
+    STATUS(200, "OK"),
+    STATUS(201, "Created"),
+    STATUS(202, "Accepted"),
+    STATUS(204, "No Content"),
+    STATUS(206, "Partial Content"),
+    STATUS(207, "Multi-Status"),
+    STATUS(301, "Moved Permanently"),
+    STATUS(302, "Found"),
+    STATUS(303, "See Other"),
+    STATUS(304, "Not Modified"),
+    STATUS(307, "Temporary Redirect"),
+    STATUS(308, "Permanent Redirect"),
+    STATUS(400, "Bad Request"),
+    STATUS(401, "Unauthorized"),
+    STATUS(402, "Payment Required"),
+    STATUS(403, "Forbidden"),
+    STATUS(404, "Not Found"),
+    STATUS(405, "Method Not Allowed"),
+    STATUS(406, "Not Acceptable"),
+    STATUS(408, "Request Timeout"),
+    STATUS(409, "Conflict"),
+    STATUS(410, "Gone"),
+    STATUS(411, "Length Required"),
+    STATUS(412, "Precondition Failed"),
+    STATUS(413, "Content Too Large"),
+    STATUS(414, "URI Too Long"),
+    STATUS(415, "Unsupported Media Type"),
+    STATUS(416, "Range Not Satisfiable"),
+    STATUS(417, "Expectation Failed"),
+    STATUS(421, "Misdirected Request"),
+    STATUS(422, "Unprocessable Content"),
+    STATUS(423, "Locked"),
+    STATUS(424, "Failed Dependency"),
+    STATUS(425, "Too Early"),
+    STATUS(426, "Upgrade Required"),
+    STATUS(428, "Precondition Required"),
+    STATUS(429, "Too Many Requests"),
+    STATUS(431, "Request Header Fields Too Large"),
+    STATUS(499, "Client Closed Request"),
+    STATUS(500, "Internal Server Error"),
+    STATUS(501, "Not Implemented"),
+    STATUS(502, "Bad Gateway"),
+    STATUS(503, "Service Unavailable"),
+    STATUS(504, "Gateway Timeout"),
+    STATUS(505, "HTTP Version Not Supported"),
     STATUS(507, "Insufficient Storage"),
 #undef STATUS
 };
@@ -89,7 +124,8 @@ static void build_head(struct h1 *h1, int64_t length, struct text *ret_head)
     write_head(ret_head, h1, length);
     if (text_ok(ret_head))
         return;
-    text_init(ret_head, &exchange->spare, HEAD_FIRST); /* the arena's last bytes were not enough for the head */
+    text_init(ret_head, &exchange->spare,
+              HEAD_FIRST); /* the arena's last bytes were not enough for the head */
     write_head(ret_head, h1, length);
 }
 
@@ -105,7 +141,8 @@ static bool write_out(struct h1 *h1, struct iovec *parts, int count, int64_t lat
     ssize_t written = conn_write(&h1->conn, parts, count);
     bool done = written == (ssize_t)total;
     if (!done && written != CONN_BROKEN) {
-        for (written = written < 0 ? 0 : written; count && (size_t)written >= parts->iov_len; count--, parts++)
+        for (written = written < 0 ? 0 : written; count && (size_t)written >= parts->iov_len;
+             count--, parts++)
             written -= (ssize_t)parts->iov_len;
         parts->iov_base = (char *)parts->iov_base + written;
         parts->iov_len -= (size_t)written;
@@ -148,14 +185,19 @@ static int whole_answer(struct h1 *h1, struct iovec parts[static 2])
 static bool write_stream(struct h1 *h1, bool last)
 {
     struct exchange *exchange = h1->exchange;
-    const bool chunked = h1->head.minor == 1, silent = exchange->req.method == HTTP_HEAD || !has_body(exchange);
+    const bool chunked = h1->head.minor == 1,
+               silent = exchange->req.method == HTTP_HEAD || !has_body(exchange);
     struct iovec parts[5];
     struct text head;
     char size_line[18];
     int count = 0;
     if (!exchange->head_sent) {
         h1->keep &= chunked;
-        build_head(h1, !has_body(exchange) ? LENGTH_NONE : chunked ? LENGTH_CHUNKED : LENGTH_UNTIL_CLOSE, &head);
+        build_head(h1,
+                   !has_body(exchange) ? LENGTH_NONE
+                   : chunked           ? LENGTH_CHUNKED
+                                       : LENGTH_UNTIL_CLOSE,
+                   &head);
         parts[count++] = (struct iovec){ head.data, head.size };
         exchange->head_sent = true;
     }

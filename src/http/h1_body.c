@@ -1,5 +1,5 @@
-/* h1_body.c - bodies coming in: on demand, into the request's arena, never faster than they are asked for and never slower
- * than http.body_rate_min. */
+/* h1_body.c - bodies coming in: on demand, into the request's arena, never faster than they are asked for and
+ * never slower than http.body_rate_min. */
 #include "http/h1.h"
 
 #define SCRATCH_BYTES 8192
@@ -34,8 +34,9 @@ static bool receive(struct h1 *h1, struct pace *pace, char *at, size_t room, siz
         if (got == CONN_BROKEN)
             return failed(h1, &PROBLEM_CANCELLED, "the connection is gone");
         const int64_t silence_ns = core_now_ns() + conf->body_timeout_ns;
-        const int64_t pace_ns = pace->started_ns + conf->body_timeout_ns +
-                                (int64_t)((double)pace->received / (double)conf->body_rate_min * (double)NS_PER_S);
+        const int64_t pace_ns =
+            pace->started_ns + conf->body_timeout_ns +
+            (int64_t)((double)pace->received / (double)conf->body_rate_min * (double)NS_PER_S);
         if (conn_wait(&h1->conn, CONN_READ, "client.body", silence_ns < pace_ns ? silence_ns : pace_ns))
             continue;
         h1->body = H1_BODY_FAILED;
@@ -130,7 +131,8 @@ static bool read_chunked(struct h1 *h1, int64_t bytes_max, struct bytes *ret_bod
             return false;
         if (!data.size)
             break;
-        if ((int64_t)(body.size + data.size + h1->chunked.left) > bytes_max) /* also what this chunk only announces */
+        if ((int64_t)(body.size + data.size + h1->chunked.left) >
+            bytes_max) /* also what this chunk only announces */
             return too_large(h1, bytes_max);
         text_add(&body, data);
         if (!text_ok(&body))
@@ -209,7 +211,8 @@ bool h1_body_drain(struct h1 *h1)
     while (h1->body_left > 0) {
         char sink[4096];
         size_t got;
-        if (!receive(h1, &pace, sink, h1->body_left < (int64_t)sizeof sink ? (size_t)h1->body_left : sizeof sink, &got))
+        if (!receive(h1, &pace, sink,
+                     h1->body_left < (int64_t)sizeof sink ? (size_t)h1->body_left : sizeof sink, &got))
             return false;
         h1->body_left -= (int64_t)got;
     }

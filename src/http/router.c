@@ -1,5 +1,5 @@
-/* router.c - a trie of path segments. Each node knows its literal children by hash and at most one child for "any
- * segment"; a match that runs into a dead end behind a literal comes back and tries the parameter. */
+/* router.c - a trie of path segments. Each node knows its literal children by hash and at most one child for
+ * "any segment"; a match that runs into a dead end behind a literal comes back and tries the parameter. */
 #include "http/router.h"
 
 #include <stdatomic.h>
@@ -15,10 +15,10 @@ struct entry { /* a route and what belongs to it */
 };
 
 struct node {
-    struct table children; /* segment -> struct node */
-    struct node *any;      /* {name} */
+    struct table children;                  /* segment -> struct node */
+    struct node *any;                       /* {name} */
     struct entry *entries[2][HTTP_METHODS]; /* public, admin */
-    struct node *all_next; /* of the router, to free */
+    struct node *all_next;                  /* of the router, to free */
     char *segment;
 };
 
@@ -31,7 +31,7 @@ struct router {
         struct on_free *next;
         void (*fn)(void *arg);
         void *arg;
-    } *on_free;
+    } * on_free;
 };
 
 static void *must(void *block)
@@ -127,8 +127,8 @@ static bool place(struct router *router, struct entry *entry)
             continue;
         struct entry **slot = &node->entries[admin][route->method];
         if (*slot)
-            return fail(&PROBLEM_CONFIG, "route %s %s is taken already, by %s", http_method_names[route->method],
-                        route->pattern, (*slot)->label);
+            return fail(&PROBLEM_CONFIG, "route %s %s is taken already, by %s",
+                        http_method_names[route->method], route->pattern, (*slot)->label);
         *slot = entry;
     }
     return true;

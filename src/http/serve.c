@@ -8,7 +8,8 @@ static void allow_header(struct req *req, unsigned allow)
     size_t at = 0;
     for (int method = 0; method < HTTP_METHODS; method++)
         if (allow & 1u << method)
-            at += (size_t)snprintf(value + at, sizeof value - at, at ? ", %s" : "%s", http_method_names[method]);
+            at += (size_t)snprintf(value + at, sizeof value - at, at ? ", %s" : "%s",
+                                   http_method_names[method]);
     answer_header_set(req, "Allow", (struct bytes){ value, at });
 }
 
@@ -29,7 +30,8 @@ bool http_stage_correlate(struct req *req, void *room)
     return true;
 }
 
-/* http.in_flight_max holds for the process. Each core looks at the others only once its own share is used up. */
+/* http.in_flight_max holds for the process. Each core looks at the others only once its own share is used up.
+ */
 static bool has_room(const struct http_core *core)
 {
     const struct http_server *server = core->server;
@@ -83,7 +85,8 @@ static bool read_target(struct exchange *exchange)
     struct wire_error error;
     if (!uri_parse(&req->arena, req->target, &req->uri, &error))
         return fail(&PROBLEM_BAD_REQUEST, "%s", error.message);
-    /* RFC 9112, 3.2.2: the absolute form's authority counts; one that differs from Host is a trick or a mistake. */
+    /* RFC 9112, 3.2.2: the absolute form's authority counts; one that differs from Host is a trick or a
+     * mistake. */
     const struct bytes host = req_header(req, "host");
     if (req->uri.authority.size && host.data && !bytes_equal_nocase(req->uri.authority, host))
         return fail(&PROBLEM_BAD_REQUEST, "the target's authority is not the Host");
@@ -123,7 +126,8 @@ static bool is_sendable(struct exchange *exchange)
     return fail(&PROBLEM_TOO_LARGE, "the answer needs more memory than a request may have");
 }
 
-/* The request failed: the envelope takes the place of whatever was built. Behind a stream's first byte that is too late. */
+/* The request failed: the envelope takes the place of whatever was built. Behind a stream's first byte that
+ * is too late. */
 static void answer_failed(struct exchange *exchange)
 {
     if (exchange->streaming && exchange->head_sent) {

@@ -3,62 +3,81 @@
 
 #include "http/exchange.h"
 
-#define HTTP_KNOB(name_, field_, ...) { .name = name_, .offset = offsetof(struct http_conf, field_), __VA_ARGS__ }
+#define HTTP_KNOB(name_, field_, ...)                                                                        \
+    {                                                                                                        \
+        .name = name_, .offset = offsetof(struct http_conf, field_), __VA_ARGS__                             \
+    }
 #define MIB (1024 * 1024LL)
 
 const struct knob http_knobs[] = {
-    HTTP_KNOB("connections_max", connections_max, .min = 1, .max = 1000000, .preset = 20000, .unit = "connections",
+    HTTP_KNOB("connections_max", connections_max, .min = 1, .max = 1000000, .preset = 20000,
+              .unit = "connections",
               .doc = "Client connections of the whole process; further ones are told 503 and closed."),
-    HTTP_KNOB("header_bytes_max", header_bytes_max, .kind = KNOB_SIZE, .min = 1024, .max = MIB, .preset = 32768,
-              .unit = "bytes", .doc = "Request line and headers together; past it 431."),
+    HTTP_KNOB("header_bytes_max", header_bytes_max, .kind = KNOB_SIZE, .min = 1024, .max = MIB,
+              .preset = 32768, .unit = "bytes", .doc = "Request line and headers together; past it 431."),
     HTTP_KNOB("headers_max", headers_max, .min = 8, .max = 1000, .preset = 100, .unit = "headers",
               .doc = "Headers of one request; past it 431."),
-    HTTP_KNOB("target_bytes_max", target_bytes_max, .kind = KNOB_SIZE, .min = 256, .max = 65536, .preset = 16384,
-              .unit = "bytes", .doc = "Path and query of a request; past it 414."),
+    HTTP_KNOB("target_bytes_max", target_bytes_max, .kind = KNOB_SIZE, .min = 256, .max = 65536,
+              .preset = 16384, .unit = "bytes", .doc = "Path and query of a request; past it 414."),
     HTTP_KNOB("body_bytes_max", body_bytes_max, .kind = KNOB_SIZE, .min = 0, .max = 1024 * MIB, .preset = MIB,
-              .unit = "bytes", .doc = "Body of a request where its route sets no limit of its own; past it 413."),
-    HTTP_KNOB("request_memory", request_memory, .kind = KNOB_SIZE, .min = 65536, .max = 4096 * MIB, .preset = 32 * MIB,
-              .unit = "bytes", .doc = "All memory of one request, its body and answer included; past it 413."),
-    HTTP_KNOB("header_timeout", header_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS, .max = 600 * NS_PER_S,
-              .preset = 10 * NS_PER_S, .unit = "time", .doc = "From a request's first byte to the end of its head; past it 408."),
-    HTTP_KNOB("body_timeout", body_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS, .max = 600 * NS_PER_S,
-              .preset = 10 * NS_PER_S, .unit = "time",
-              .doc = "Longest silence inside a body, and the grace before body_rate_min counts; past it 408."),
-    HTTP_KNOB("idle_timeout", idle_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS, .max = 3600 * NS_PER_S,
-              .preset = 75 * NS_PER_S, .unit = "time", .doc = "How long a connection may rest between requests."),
-    HTTP_KNOB("write_timeout", write_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS, .max = 600 * NS_PER_S,
-              .preset = 30 * NS_PER_S, .unit = "time",
-              .doc = "How long a client may take to read each stream_flush bytes of an answer; past it the connection is cut."),
-    HTTP_KNOB("request_timeout", request_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS, .max = 3600 * NS_PER_S,
-              .preset = 30 * NS_PER_S, .unit = "time",
+              .unit = "bytes",
+              .doc = "Body of a request where its route sets no limit of its own; past it 413."),
+    HTTP_KNOB("request_memory", request_memory, .kind = KNOB_SIZE, .min = 65536, .max = 4096 * MIB,
+              .preset = 32 * MIB, .unit = "bytes",
+              .doc = "All memory of one request, its body and answer included; past it 413."),
+    HTTP_KNOB("header_timeout", header_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS,
+              .max = 600 * NS_PER_S, .preset = 10 * NS_PER_S, .unit = "time",
+              .doc = "From a request's first byte to the end of its head; past it 408."),
+    HTTP_KNOB("body_timeout", body_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS,
+              .max = 600 * NS_PER_S, .preset = 10 * NS_PER_S, .unit = "time",
+              .doc =
+                  "Longest silence inside a body, and the grace before body_rate_min counts; past it 408."),
+    HTTP_KNOB("idle_timeout", idle_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS,
+              .max = 3600 * NS_PER_S, .preset = 75 * NS_PER_S, .unit = "time",
+              .doc = "How long a connection may rest between requests."),
+    HTTP_KNOB("write_timeout", write_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS,
+              .max = 600 * NS_PER_S, .preset = 30 * NS_PER_S, .unit = "time",
+              .doc = "How long a client may take to read each stream_flush bytes of an answer; past it the "
+                     "connection is cut."),
+    HTTP_KNOB("request_timeout", request_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS,
+              .max = 3600 * NS_PER_S, .preset = 30 * NS_PER_S, .unit = "time",
               .doc = "Deadline of a request, from its first byte, where its route sets none; past it 504."),
     HTTP_KNOB("body_rate_min", body_rate_min, .kind = KNOB_SIZE, .min = 1, .max = 1024 * MIB, .preset = 1024,
-              .unit = "bytes per second", .doc = "Slowest pace of a body, after body_timeout of grace; below it 408."),
-    HTTP_KNOB("requests_per_connection", requests_per_connection, .min = 1, .max = 1000000000, .preset = 100000,
-              .unit = "requests", .doc = "Then the connection is closed, so that balance is found anew."),
+              .unit = "bytes per second",
+              .doc = "Slowest pace of a body, after body_timeout of grace; below it 408."),
+    HTTP_KNOB("requests_per_connection", requests_per_connection, .min = 1, .max = 1000000000,
+              .preset = 100000, .unit = "requests",
+              .doc = "Then the connection is closed, so that balance is found anew."),
     HTTP_KNOB("in_flight_max", in_flight_max, .min = 1, .max = 1000000, .preset = 2048, .unit = "requests",
               .doc = "Requests being served at once, in the whole process; past it 503. Probes are exempt."),
     HTTP_KNOB("stream_flush", stream_flush, .kind = KNOB_SIZE, .min = 1024, .max = 16 * MIB, .preset = 65536,
               .unit = "bytes", .doc = "How much of a streamed answer is gathered before it is sent."),
-    HTTP_KNOB("drain_delay", drain_delay_ns, .kind = KNOB_DURATION, .min = 0, .max = 600 * NS_PER_S, .preset = 0,
-              .unit = "time", .doc = "Between saying `not ready` and closing the listeners: as long as a balancer needs to notice."),
+    HTTP_KNOB(
+        "drain_delay", drain_delay_ns, .kind = KNOB_DURATION, .min = 0, .max = 600 * NS_PER_S, .preset = 0,
+        .unit = "time",
+        .doc =
+            "Between saying `not ready` and closing the listeners: as long as a balancer needs to notice."),
     HTTP_KNOB("drain_timeout", drain_timeout_ns, .kind = KNOB_DURATION, .min = 0, .max = 3600 * NS_PER_S,
-              .preset = 25 * NS_PER_S, .unit = "time", .doc = "How long requests in flight may take to finish when the server stops."),
+              .preset = 25 * NS_PER_S, .unit = "time",
+              .doc = "How long requests in flight may take to finish when the server stops."),
     { 0 },
 };
 
 struct metric http_accepted = COUNTER("accepted", "connections", "Connections accepted.");
-struct metric http_refused_full = COUNTER("refused_full", "connections", "Connections refused at connections_max.");
+struct metric http_refused_full =
+    COUNTER("refused_full", "connections", "Connections refused at connections_max.");
 struct metric http_malformed = COUNTER("malformed", "requests", "Requests whose framing was refused.");
-struct metric http_timeouts = COUNTER("timeouts", "connections",
-                                      "Connections ended because a head, a body or a reader was too slow.");
+struct metric http_timeouts =
+    COUNTER("timeouts", "connections", "Connections ended because a head, a body or a reader was too slow.");
 struct metric http_requests = COUNTER("requests", "requests", "Requests whose head was read.");
-struct metric http_broken = COUNTER("broken", "connections", "Connections that broke while a request was in flight.");
-struct metric *const http_metrics[] = { &http_accepted, &http_refused_full, &http_malformed, &http_timeouts,
-                                        &http_requests, &http_broken, NULL };
+struct metric http_broken =
+    COUNTER("broken", "connections", "Connections that broke while a request was in flight.");
+struct metric *const http_metrics[] = {
+    &http_accepted, &http_refused_full, &http_malformed, &http_timeouts, &http_requests, &http_broken, NULL
+};
 
-/* Counts, or copies when `into` is there, the filters of stages [from, to), stably ordered, with the built-in one first
- * in its stage. */
+/* Counts, or copies when `into` is there, the filters of stages [from, to), stably ordered, with the built-in
+ * one first in its stage. */
 static int gather(const struct http_filter *filters, struct http_filter *into, int from, int to)
 {
     int count = 0;

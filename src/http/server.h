@@ -7,14 +7,27 @@
 
 /* The stages of DESIGN 3, in order; those after the handler run for errors too. */
 enum http_stage {
-    STAGE_CORRELATE, STAGE_CORS, STAGE_ROUTE, STAGE_ADMIT, STAGE_AUTHENTICATE, STAGE_TENANT, STAGE_ACCESS, STAGE_RATE,
-    STAGE_IDEMPOTENCY, STAGE_CACHE, STAGE_DECODE,
+    STAGE_CORRELATE,
+    STAGE_CORS,
+    STAGE_ROUTE,
+    STAGE_ADMIT,
+    STAGE_AUTHENTICATE,
+    STAGE_TENANT,
+    STAGE_ACCESS,
+    STAGE_RATE,
+    STAGE_IDEMPOTENCY,
+    STAGE_CACHE,
+    STAGE_DECODE,
     STAGE_HANDLER, /* the route's own function */
-    STAGE_ENCODE, STAGE_COMPRESS, STAGE_AUDIT, STAGE_OBSERVE,
+    STAGE_ENCODE,
+    STAGE_COMPRESS,
+    STAGE_AUDIT,
+    STAGE_OBSERVE,
 };
-/* Before the handler: true goes on, false ends with the failure's envelope; a stage that has answered itself (a cache hit, a
- * preflight) calls answer_finished(req) and returns true: the handler is skipped, later stages run.
- * After the handler: the return value is ignored except that a new failure in STAGE_ENCODE replaces the answer. */
+/* Before the handler: true goes on, false ends with the failure's envelope; a stage that has answered itself
+ * (a cache hit, a preflight) calls answer_finished(req) and returns true: the handler is skipped, later
+ * stages run. After the handler: the return value is ignored except that a new failure in STAGE_ENCODE
+ * replaces the answer. */
 struct http_filter {
     enum http_stage stage;
     bool (*run)(struct req *req, void *room);
@@ -23,10 +36,10 @@ struct http_filter {
 void answer_finished(struct req *req);
 
 struct http_conf {
-    int64_t connections_max;    /* per process */
+    int64_t connections_max; /* per process */
     int64_t header_bytes_max, headers_max, target_bytes_max, body_bytes_max, request_memory;
     int64_t header_timeout_ns, body_timeout_ns, idle_timeout_ns, write_timeout_ns, request_timeout_ns;
-    int64_t body_rate_min;      /* bytes per second, below which a body is too slow (slow-loris) */
+    int64_t body_rate_min; /* bytes per second, below which a body is too slow (slow-loris) */
     int64_t requests_per_connection, in_flight_max, stream_flush;
     int64_t drain_delay_ns, drain_timeout_ns;
 };
@@ -34,25 +47,29 @@ extern const struct knob http_knobs[]; /* section "http" */
 extern struct metric *const http_metrics[];
 
 struct http_listen {
-    const char *address; /* "127.0.0.1:8080", "[::]:8080", "0.0.0.0:80", "unix:/path" ; port 0: any free one */
+    const char
+        *address; /* "127.0.0.1:8080", "[::]:8080", "0.0.0.0:80", "unix:/path" ; port 0: any free one */
     bool admin;
 };
 
 /* Shared by all cores: sockets, limits, filters, and the router now in force. */
 struct http_server;
-/* Opens the listening sockets. Errors: false with PROBLEM_ENVIRONMENT and a message that says what to do (port taken,
- * address not here, permission). filters: in path order, ended by run == NULL; borrowed for the server's life. */
+/* Opens the listening sockets. Errors: false with PROBLEM_ENVIRONMENT and a message that says what to do
+ * (port taken, address not here, permission). filters: in path order, ended by run == NULL; borrowed for the
+ * server's life. */
 bool http_server_open(const struct http_conf *conf, const struct http_listen *listens, int listens_count,
                       const struct http_filter *filters, struct http_server **ret_server);
 /* The address really bound ("127.0.0.1:43121"), for messages. */
 const char *http_server_address(const struct http_server *server, int listen_index);
-/* Puts another router in force, on all cores; requests in flight finish on theirs. Takes a reference. Any thread. */
+/* Puts another router in force, on all cores; requests in flight finish on theirs. Takes a reference. Any
+ * thread. */
 void http_server_router(struct http_server *server, struct router *router);
-/* On each core's thread, before core_run(): accepts there. Accepted sockets go to the core with the fewest busy ones. */
+/* On each core's thread, before core_run(): accepts there. Accepted sockets go to the core with the fewest
+ * busy ones. */
 bool http_server_attach(struct http_server *server);
-/* From one core, once: 1. `draining` becomes true (readiness says no), 2. after drain_delay listeners close, 3. idle
- * connections close, busy ones finish with Connection: close, 4. done(arg) is called on this core when none is left or at
- * drain_timeout (then the rest is cut). */
+/* From one core, once: 1. `draining` becomes true (readiness says no), 2. after drain_delay listeners
+ * close, 3. idle connections close, busy ones finish with Connection: close, 4. done(arg) is called on this
+ * core when none is left or at drain_timeout (then the rest is cut). */
 void http_server_drain(struct http_server *server, void (*done)(void *arg), void *arg);
 bool http_server_draining(const struct http_server *server);
 void http_server_close(struct http_server *server); /* after all cores ended */
@@ -63,6 +80,6 @@ struct http_server_state {
 };
 void http_server_state(const struct http_server *server, struct http_server_state *ret_state);
 
-/* Writes failure_here as the answer: the error envelope, or RFC 9457 when the client accepts application/problem+json only
- * or more. Used by the edge for every failure, unparsable requests included. */
+/* Writes failure_here as the answer: the error envelope, or RFC 9457 when the client accepts
+ * application/problem+json only or more. Used by the edge for every failure, unparsable requests included. */
 void http_answer_failure(struct req *req);

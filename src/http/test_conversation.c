@@ -12,8 +12,8 @@ static bool ping(struct req *req, void *room)
 static bool item(struct req *req, void *room)
 {
     (void)room;
-    text_printf(answer_text(req), "id=%.*s q=%.*s id2=%s", BYTES_ARG(req_param(req, "id")), BYTES_ARG(req->uri.query),
-                req->correlation_id);
+    text_printf(answer_text(req), "id=%.*s q=%.*s id2=%s", BYTES_ARG(req_param(req, "id")),
+                BYTES_ARG(req->uri.query), req->correlation_id);
     return true;
 }
 
@@ -159,7 +159,10 @@ static const struct route routes[] = {
     { 0 },
 };
 static const struct http_filter filters[] = {
-    { STAGE_OBSERVE, observe, NULL }, { STAGE_ADMIT, admit, NULL }, { STAGE_CORS, cors, NULL }, { 0 },
+    { STAGE_OBSERVE, observe, NULL },
+    { STAGE_ADMIT, admit, NULL },
+    { STAGE_CORS, cors, NULL },
+    { 0 },
 };
 
 #define H "Host: a\r\n"
@@ -187,8 +190,10 @@ TEST(pipelined_requests_are_answered_in_their_order)
     char requests[8192];
     size_t size = 0;
     for (int i = 0; i < 100; i++)
-        size += (size_t)sprintf(requests + size, i % 2 ? "GET /items/%d HTTP/1.1\r\n" H "\r\n"
-                                                       : "POST /echo HTTP/1.1\r\n" H "Content-Length: 2\r\n\r\n%02d", i);
+        size += (size_t)sprintf(requests + size,
+                                i % 2 ? "GET /items/%d HTTP/1.1\r\n" H "\r\n"
+                                      : "POST /echo HTTP/1.1\r\n" H "Content-Length: 2\r\n\r\n%02d",
+                                i);
     client_send(client, (struct bytes){ requests, size });
     for (int i = 0; i < 100; i++) {
         char want[32];
@@ -206,7 +211,8 @@ TEST(http_1_0_is_closed_unless_it_asks_to_stay)
     client_say(client, "GET /ping HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     struct reply reply = client_reply(client);
     expect_bytes(reply_header(&reply, "connection"), "keep-alive");
-    client_say(client, "GET /stream/10 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"); /* its end is the connection's */
+    client_say(client,
+               "GET /stream/10 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"); /* its end is the connection's */
     reply = client_reply(client);
     expect_bytes(reply_header(&reply, "connection"), "close");
     expect(reply_header(&reply, "transfer-encoding").data == NULL);
@@ -248,7 +254,8 @@ TEST(a_client_that_ends_its_direction_still_gets_its_answer)
 TEST(head_is_told_the_length_without_the_body)
 {
     struct client *client = client_open();
-    client_say(client, "HEAD /ping HTTP/1.1\r\n" H "\r\nHEAD /stream/100 HTTP/1.1\r\n" H "\r\nGET /ping HTTP/1.1\r\n" H "\r\n");
+    client_say(client, "HEAD /ping HTTP/1.1\r\n" H "\r\nHEAD /stream/100 HTTP/1.1\r\n" H
+                       "\r\nGET /ping HTTP/1.1\r\n" H "\r\n");
     struct reply reply = client_reply_to(client, true);
     expect_bytes(reply_header(&reply, "content-length"), "4");
     reply = client_reply_to(client, true);
@@ -292,7 +299,8 @@ TEST(the_absolute_form_is_taken_when_it_agrees_with_the_host)
 TEST(a_bad_target_is_refused_and_the_connection_kept)
 {
     struct client *client = client_open();
-    client_say(client, "GET /%zz HTTP/1.1\r\n" H "\r\nGET /a/../b HTTP/1.1\r\n" H "\r\nGET /ping HTTP/1.1\r\n" H "\r\n");
+    client_say(client, "GET /%zz HTTP/1.1\r\n" H "\r\nGET /a/../b HTTP/1.1\r\n" H
+                       "\r\nGET /ping HTTP/1.1\r\n" H "\r\n");
     expect_eq(client_reply(client).status, 400);
     expect_eq(client_reply(client).status, 400);
     expect_eq(client_reply(client).status, 200);
@@ -313,7 +321,8 @@ TEST(bodies_come_sized_and_chunked)
     struct reply reply = ask_lit("POST /echo HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nhello");
     expect_bytes(reply.body, "hello");
     expect_bytes(reply_header(&reply, "content-type"), "application/octet-stream");
-    reply = ask_lit("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x\r\nlo\r\n0\r\nT: v\r\n\r\n");
+    reply = ask_lit("POST /echo HTTP/1.1\r\n" H
+                    "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x\r\nlo\r\n0\r\nT: v\r\n\r\n");
     expect_bytes(reply.body, "hello");
     expect_bytes(ask_lit("POST /echo HTTP/1.1\r\n" H "\r\n").body, "");
 }
@@ -352,8 +361,14 @@ TEST(a_body_beyond_the_limit_is_413_and_one_at_it_is_taken)
     const struct reply reply = ask_lit("POST /small HTTP/1.1\r\n" H "Content-Length: 11\r\n\r\n0123456789a");
     expect_eq(reply.status, 413);
     expect_bytes(reply_header(&reply, "connection"), "close");
-    expect_eq(ask_lit("POST /small HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n").status, 200);
-    expect_eq(ask_lit("POST /small HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n").status, 413);
+    expect_eq(
+        ask_lit("POST /small HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n")
+            .status,
+        200);
+    expect_eq(ask_lit("POST /small HTTP/1.1\r\n" H
+                      "Transfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n")
+                  .status,
+              413);
 }
 
 TEST(a_gigabyte_that_is_refused_does_not_hide_the_refusal)
@@ -395,7 +410,9 @@ TEST(continue_is_said_when_the_body_is_wanted_and_only_then)
     expect_eq(reply.status, 200);
     expect_bytes(reply_header(&reply, "connection"), "close"); /* whether the body follows, nobody knows */
     client_close(client);
-    expect_eq(ask_lit("POST /small HTTP/1.1\r\n" H "Content-Length: 11\r\nExpect: 100-continue\r\n\r\n").status, 413);
+    expect_eq(
+        ask_lit("POST /small HTTP/1.1\r\n" H "Content-Length: 11\r\nExpect: 100-continue\r\n\r\n").status,
+        413);
     expect_eq(ask_lit("POST /echo HTTP/1.1\r\n" H "Content-Length: 2\r\nExpect: 200-ok\r\n\r\n").status, 417);
 }
 
@@ -405,7 +422,8 @@ TEST(streams_are_chunked_and_short_ones_are_sized)
     client_say(client, "GET /stream/1000 HTTP/1.1\r\n" H "\r\n");
     struct reply reply = client_reply(client);
     expect_bytes(reply_header(&reply, "transfer-encoding"), "chunked");
-    expect(reply.complete && bytes_starts(reply.body, BYTES("line 0\nline 1\n")) && bytes_ends(reply.body, BYTES("line 999\n")));
+    expect(reply.complete && bytes_starts(reply.body, BYTES("line 0\nline 1\n")) &&
+           bytes_ends(reply.body, BYTES("line 999\n")));
     client_say(client, "GET /stream/2 HTTP/1.1\r\n" H "\r\n");
     reply = client_reply(client);
     expect_bytes(reply_header(&reply, "content-length"), "14");
@@ -429,9 +447,10 @@ TEST(a_stream_that_fails_is_visibly_broken)
 TEST(failures_become_the_envelope)
 {
     const struct reply reply = ask_lit("GET /details HTTP/1.1\r\n" H "X-Request-Id: corr-0001\r\n\r\n");
-    const struct bytes start = BYTES("{\"error_code\":\"bad_request\",\"message\":\"two\\nthings\",\"details\":[{\"pointer\":\"/a/0\","
-                                     "\"code\":\"required\",\"message\":\"a \\\"quoted\\\" word\"},{\"pointer\":\"\",\"code\":\"type\","
-                                     "\"message\":\"second\"}],\"correlation_id\":\"corr-0001\",\"timestamp\":\"");
+    const struct bytes start = BYTES(
+        "{\"error_code\":\"bad_request\",\"message\":\"two\\nthings\",\"details\":[{\"pointer\":\"/a/0\","
+        "\"code\":\"required\",\"message\":\"a \\\"quoted\\\" word\"},{\"pointer\":\"\",\"code\":\"type\","
+        "\"message\":\"second\"}],\"correlation_id\":\"corr-0001\",\"timestamp\":\"");
     expect_eq(reply.status, 400);
     expect(bytes_starts(reply.body, start));
     expect(bytes_ends(reply.body, BYTES("Z\"}\n")));
@@ -444,11 +463,14 @@ TEST(problem_json_is_for_those_who_like_it_better)
 {
     struct reply reply = ask_lit("GET /x HTTP/1.1\r\n" H "Accept: application/problem+json\r\n\r\n");
     expect_bytes(reply_header(&reply, "content-type"), "application/problem+json");
-    expect(bytes_starts(reply.body, BYTES("{\"type\":\"/errors#not_found\",\"title\":\"There is nothing at this path.\",\"status\":404,"
-                                          "\"detail\":\"there is nothing at this path\",\"error_code\":\"not_found\",\"details\":[],")));
+    expect(bytes_starts(
+        reply.body,
+        BYTES("{\"type\":\"/errors#not_found\",\"title\":\"There is nothing at this path.\",\"status\":404,"
+              "\"detail\":\"there is nothing at this path\",\"error_code\":\"not_found\",\"details\":[],")));
     reply = ask_lit("GET /x HTTP/1.1\r\n" H "Accept: application/json, application/problem+json\r\n\r\n");
     expect_bytes(reply_header(&reply, "content-type"), "application/json");
-    reply = ask_lit("GET /x HTTP/1.1\r\n" H "Accept: application/json;q=0.5, application/problem+json\r\n\r\n");
+    reply =
+        ask_lit("GET /x HTTP/1.1\r\n" H "Accept: application/json;q=0.5, application/problem+json\r\n\r\n");
     expect_bytes(reply_header(&reply, "content-type"), "application/problem+json");
 }
 
@@ -469,7 +491,8 @@ TEST(a_route_has_its_own_deadline)
 
 TEST(stages_answer_refuse_and_set_headers)
 {
-    struct reply reply = ask_lit("GET /nowhere HTTP/1.1\r\n" H "X-Preflight: 1\r\n\r\n"); /* before the route stage */
+    struct reply reply =
+        ask_lit("GET /nowhere HTTP/1.1\r\n" H "X-Preflight: 1\r\n\r\n"); /* before the route stage */
     expect_eq(reply.status, 204);
     reply = ask_lit("GET /ping HTTP/1.1\r\n" H "X-Refuse: 1\r\n\r\n");
     expect_eq(reply.status, 503);
@@ -481,7 +504,8 @@ TEST(stages_answer_refuse_and_set_headers)
     expect(memmem(reply.head.data, reply.head.size, "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n", 34) != NULL);
     reply = ask_lit("GET /empty HTTP/1.1\r\n" H "\r\n");
     expect_eq(reply.status, 204);
-    expect(reply_header(&reply, "content-length").data == NULL && reply_header(&reply, "content-type").data == NULL);
+    expect(reply_header(&reply, "content-length").data == NULL &&
+           reply_header(&reply, "content-type").data == NULL);
 }
 
 TEST(the_admin_listener_has_its_own_routes)

@@ -1,5 +1,6 @@
-/* Raw requests that attack the framing, against a real server: what comes back, and whether the connection ends. Heads alone
- * are judged at length in net/test_http1.c; here stands what only a whole conversation shows. */
+/* Raw requests that attack the framing, against a real server: what comes back, and whether the connection
+ * ends. Heads alone are judged at length in net/test_http1.c; here stands what only a whole conversation
+ * shows. */
 #define TEST_MAIN_OWN
 #include "http/test_house.h"
 
@@ -37,19 +38,31 @@ static const struct {
     int statuses[4]; /* of the replies, in order; then the connection must end */
 } attacks[] = {
     /* Each carries a request that must not be seen, or be seen once. */
-    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SECRET), { 400 } },
-    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Content-Length: 4\r\nContent-Length: 0\r\n\r\n" SECRET), { 400 } },
-    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Content-Length: 0\r\nContent-Length: 0\r\n\r\n" SECRET), { 400 } },
+    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H
+                 "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SECRET),
+      { 400 } },
+    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Content-Length: 4\r\nContent-Length: 0\r\n\r\n" SECRET),
+      { 400 } },
+    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Content-Length: 0\r\nContent-Length: 0\r\n\r\n" SECRET),
+      { 400 } },
     { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Content-Length: 0, 4\r\n\r\n" SECRET), { 400 } },
     { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Content-Length:\r\n 4\r\n\r\n" SECRET), { 400 } },
     { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Content-Length : 0\r\n\r\n" SECRET), { 400 } },
     { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Content_Length: 4\r\n\r\n" SECRET "XXXX"), { 200, 200, 400 } },
-    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" SECRET), { 400 } },
-    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n" SECRET), { 400 } },
-    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n" SECRET), { 400 } },
-    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "X: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SECRET), { 400 } },
-    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "X: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SECRET), { 400 } },
-    { BYTES_INIT("POST /echo HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n0\r\n\r\n" SECRET), { 400 } },
+    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" SECRET),
+      { 400 } },
+    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n" SECRET),
+      { 400 } },
+    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: \x0b"
+                 "chunked\r\n\r\n0\r\n\r\n" SECRET),
+      { 400 } },
+    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "X: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SECRET),
+      { 400 } },
+    { BYTES_INIT("POST /echo HTTP/1.1\r\n" H "X: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SECRET),
+      { 400 } },
+    { BYTES_INIT("POST /echo HTTP/1.0\r\n" H
+                 "Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n0\r\n\r\n" SECRET),
+      { 400 } },
     { BYTES_INIT("GET /echo HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" SECRET), { 400 } },
     { BYTES_INIT("GET /echo HTTP/1.1\r\n\r\n" SECRET), { 400 } },
     { BYTES_INIT("GET /echo HTTP/1.1\r\n" H "\r\n\0" SECRET), { 200, 400 } },
@@ -90,7 +103,8 @@ static void attack(size_t index, size_t step)
     for (int i = 0; i < 4; i++) {
         const int got = client_reply(client).status;
         if (got != attacks[index].statuses[i])
-            print_error("attack %zu in steps of %zu, reply %d: %.*s\n", index, step, i, BYTES_ARG(attacks[index].request));
+            print_error("attack %zu in steps of %zu, reply %d: %.*s\n", index, step, i,
+                        BYTES_ARG(attacks[index].request));
         expect_eq(got, attacks[index].statuses[i]);
         if (!got)
             break;
@@ -145,7 +159,8 @@ TEST(an_error_for_unparsable_bytes_is_the_envelope_too)
 {
     const struct reply reply = ask_lit("GET / HTTP/1.1\nHost: a\n\n");
     expect_eq(reply.status, 400);
-    expect(bytes_starts(reply.body, BYTES("{\"error_code\":\"bad_request\",\"message\":\"a line that ends in LF alone\"")));
+    expect(bytes_starts(
+        reply.body, BYTES("{\"error_code\":\"bad_request\",\"message\":\"a line that ends in LF alone\"")));
     expect_bytes(reply_header(&reply, "connection"), "close");
     expect_eq(reply_header(&reply, "x-request-id").size, 32);
     expect_eq(reply_header(&reply, "date").size, 29);
@@ -155,7 +170,8 @@ TEST(a_reset_in_the_middle_harms_nobody)
 {
     const struct linger reset = { 1, 0 };
     static const struct bytes beginnings[] = { BYTES_INIT("GET /ec"), BYTES_INIT(CHUNKED "5\r\nhe"),
-                                               BYTES_INIT("POST /echo HTTP/1.1\r\n" H "Content-Length: 9\r\n\r\nabc"),
+                                               BYTES_INIT("POST /echo HTTP/1.1\r\n" H
+                                                          "Content-Length: 9\r\n\r\nabc"),
                                                BYTES_INIT(SECRET), BYTES_INIT("") };
     for (int i = 0; i < 200; i++) {
         struct client *client = client_open();

@@ -1,5 +1,6 @@
 #pragma once
-/* test_house.h - a real server on loopback in threads of the test program, and a raw client that sees every byte. */
+/* test_house.h - a real server on loopback in threads of the test program, and a raw client that sees every
+ * byte. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -51,8 +52,8 @@ static struct http_conf house_conf(void)
     return conf;
 }
 
-static void house_open(const struct http_conf *conf, const struct route *routes, const struct http_filter *filters,
-                       int cores)
+static void house_open(const struct http_conf *conf, const struct route *routes,
+                       const struct http_filter *filters, int cores)
 {
     static const struct http_listen listens[] = { { .address = "127.0.0.1:0" },
                                                   { .address = "127.0.0.1:0", .admin = true } };
@@ -95,14 +96,16 @@ struct client {
 };
 struct reply {
     int status; /* 0: the connection ended, or nothing came in time */
-    struct bytes head, body; /* views into the client's buffer, until the next reply; chunked bodies are joined */
-    bool complete;           /* by its own framing */
+    struct bytes head,
+        body;      /* views into the client's buffer, until the next reply; chunked bodies are joined */
+    bool complete; /* by its own framing */
 };
 
 static int client_connect_to(int port)
 {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    const struct sockaddr_in name = { .sin_family = AF_INET,
+                                      .sin_port = htons((uint16_t)port),
                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     const struct timeval patience = { .tv_sec = 5 };
     const int on = 1;
@@ -215,7 +218,8 @@ static struct reply client_reply_to(struct client *client, bool head_only)
         while (client->size < from + (size_t)length && client_fill(client)) {
         }
         reply.complete = client->size >= from + (size_t)length;
-        reply.body = (struct bytes){ client->data + from, reply.complete ? (size_t)length : client->size - from };
+        reply.body =
+            (struct bytes){ client->data + from, reply.complete ? (size_t)length : client->size - from };
         client->taken = from + reply.body.size;
     } else { /* until the end */
         while (client_fill(client)) {
@@ -249,10 +253,10 @@ static inline void sleep_ms(int ms)
 }
 
 /* Until `condition` holds, for at most two seconds. */
-#define eventually(condition) \
-    ({ \
-        bool holds_ = false; \
-        for (int turn_ = 0; turn_ < 1000 && !(holds_ = (condition)); turn_++) \
-            sleep_ms(2); \
-        holds_; \
+#define eventually(condition)                                                                                \
+    ({                                                                                                       \
+        bool holds_ = false;                                                                                 \
+        for (int turn_ = 0; turn_ < 1000 && !(holds_ = (condition)); turn_++)                                \
+            sleep_ms(2);                                                                                     \
+        holds_;                                                                                              \
     })

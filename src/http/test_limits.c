@@ -1,4 +1,5 @@
-/* Slow clients, full servers, many connections, ending: every wait has a limit, and what rests costs nothing. */
+/* Slow clients, full servers, many connections, ending: every wait has a limit, and what rests costs nothing.
+ */
 #define TEST_MAIN_OWN
 #include "http/test_house.h"
 
@@ -43,7 +44,8 @@ static bool flood(struct req *req, void *room)
         return false;
     for (int i = 0; i < 4000; i++) {
         for (int at = 0; at < 1024; at++)
-            text_lit(answer_stream_text(req), "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+            text_lit(answer_stream_text(req),
+                     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
         if (!answer_stream_flush(req)) {
             atomic_fetch_add(&flood_failed, 1);
             return false;
@@ -90,7 +92,8 @@ static struct http_server_state state_now(void)
 static struct http_conf hasty(void)
 {
     struct http_conf conf = house_conf();
-    conf.header_timeout_ns = conf.body_timeout_ns = conf.idle_timeout_ns = conf.write_timeout_ns = 60 * NS_PER_MS;
+    conf.header_timeout_ns = conf.body_timeout_ns = conf.idle_timeout_ns = conf.write_timeout_ns =
+        60 * NS_PER_MS;
     return conf;
 }
 
@@ -125,7 +128,8 @@ TEST(a_head_that_drips_is_told_408)
     conf.idle_timeout_ns = 10 * NS_PER_S;
     house_open(&conf, routes, NULL, 1);
     struct client *client = client_open();
-    const struct bytes head = BYTES("GET /ping HTTP/1.1\r\n" H "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy");
+    const struct bytes head =
+        BYTES("GET /ping HTTP/1.1\r\n" H "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy");
     for (size_t i = 0; i < head.size && client->size == 0; i++) { /* every byte is in time; the head is not */
         client_send(client, (struct bytes){ head.data + i, 1 });
         struct pollfd poll_fd = { client->fd, POLLIN, 0 };
@@ -313,7 +317,8 @@ TEST(a_connection_serves_as_many_requests_as_it_may)
         const struct reply reply = client_reply(client);
         expect_eq(reply_header(&reply, "connection").data != NULL, i == 3);
     }
-    client_say(client, "GET /ping HTTP/1.1\r\n" H "\r\n"); /* too late, and must not destroy what was answered */
+    client_say(client,
+               "GET /ping HTTP/1.1\r\n" H "\r\n"); /* too late, and must not destroy what was answered */
     expect_eq(client_reply(client).status, 0);
     expect(client_ended(client));
     client_close(client);
@@ -340,7 +345,8 @@ TEST(running_out_of_descriptors_is_survived)
         const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
         if (fd < 0)
             break;
-        const struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons((uint16_t)house.port),
+        const struct sockaddr_in name = { .sin_family = AF_INET,
+                                          .sin_port = htons((uint16_t)house.port),
                                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         (void)!connect(fd, (const struct sockaddr *)&name, sizeof name);
         fds[count++] = fd;
@@ -374,7 +380,8 @@ TEST(a_thousand_connections_are_served_and_rest_for_little)
         for (int i = 0; i < MANY; i++) {
             char answer[1024];
             const ssize_t got = recv(fds[i], answer, sizeof answer, 0);
-            expect(got > 100 && memcmp(answer, "HTTP/1.1 200", 12) == 0 && memcmp(answer + got - 4, "pong", 4) == 0);
+            expect(got > 100 && memcmp(answer, "HTTP/1.1 200", 12) == 0 &&
+                   memcmp(answer + got - 4, "pong", 4) == 0);
         }
     }
     expect_eq(state_now().connections_open, MANY);
@@ -468,7 +475,8 @@ TEST(a_drain_finishes_what_is_in_flight_and_loses_nothing)
     close(idle);
     expect(eventually(atomic_load(&drained) == 1));
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    const struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons((uint16_t)house.port),
+    const struct sockaddr_in name = { .sin_family = AF_INET,
+                                      .sin_port = htons((uint16_t)house.port),
                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     expect(connect(fd, (const struct sockaddr *)&name, sizeof name) != 0);
     close(fd);

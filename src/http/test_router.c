@@ -28,10 +28,10 @@ static enum router_verdict match(const struct router *router, enum http_method m
     return router_match(router, &req, &allow);
 }
 
-#define expect_route(router, method, target, pattern_) \
-    do { \
-        expect_eq(match(router, method, target), ROUTER_FOUND); \
-        expect_str(req.route->pattern, pattern_); \
+#define expect_route(router, method, target, pattern_)                                                       \
+    do {                                                                                                     \
+        expect_eq(match(router, method, target), ROUTER_FOUND);                                              \
+        expect_str(req.route->pattern, pattern_);                                                            \
     } while (0)
 
 TEST(literal_segments_win_over_parameters_and_dead_ends_come_back)
@@ -80,7 +80,16 @@ TEST(a_wrong_method_is_told_all_that_are_allowed)
 TEST(malformed_and_taken_patterns_are_refused_by_name)
 {
     struct router *router = router_new();
-    static const char *const wrong[] = { "", "a", "/a//b", "/a/", "/{}", "/{a", "/a}", "/x{a}", "/{a}/{a}", "/{a{b}}",
+    static const char *const wrong[] = { "",
+                                         "a",
+                                         "/a//b",
+                                         "/a/",
+                                         "/{}",
+                                         "/{a",
+                                         "/a}",
+                                         "/x{a}",
+                                         "/{a}/{a}",
+                                         "/{a{b}}",
                                          "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}" };
     for (size_t i = 0; i < array_count(wrong); i++)
         expect(!add(router, HTTP_GET, wrong[i]));

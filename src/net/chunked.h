@@ -1,8 +1,9 @@
 #pragma once
-/* chunked.h - the chunked coding of a body, read strictly and within bounds; and the head of a chunk, written.
+/* chunked.h - the chunked coding of a body, read strictly and within bounds; and the head of a chunk,
+ * written.
  *
- * Own, and not llhttp's, because what surrounds the data is what attacks are made of: extensions and trailers are bounded
- * and thrown away, every line ends in CRLF and nothing else, sizes have at most 15 digits.
+ * Own, and not llhttp's, because what surrounds the data is what attacks are made of: extensions and trailers
+ * are bounded and thrown away, every line ends in CRLF and nothing else, sizes have at most 15 digits.
  * Source: RFC 9112, section 7.1. */
 #include "base/bytes.h"
 #include "base/check.h"

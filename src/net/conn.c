@@ -31,7 +31,8 @@ static void watch(struct conn *conn, unsigned interest)
     int events = interest & CONN_READ ? UV_READABLE : 0;
     if (interest & CONN_WRITE)
         events |= UV_WRITABLE;
-    /* Nothing wanted: urgent data is never sent to us, but errors and hang-ups are told with whatever is watched. */
+    /* Nothing wanted: urgent data is never sent to us, but errors and hang-ups are told with whatever is
+     * watched. */
     if (uv_poll_start(&conn->poll, events ? events : UV_PRIORITIZED, polled) != 0)
         set_broken(conn);
 }
@@ -43,7 +44,8 @@ static void polled(uv_poll_t *poll, int status, int events)
         set_broken(conn); /* a reset, a hang-up, or urgent data, which is no HTTP */
         return;
     }
-    const int wanted = (conn->wanted & CONN_READ ? UV_READABLE : 0) | (conn->wanted & CONN_WRITE ? UV_WRITABLE : 0);
+    const int wanted =
+        (conn->wanted & CONN_READ ? UV_READABLE : 0) | (conn->wanted & CONN_WRITE ? UV_WRITABLE : 0);
     if (conn->waiter && events & wanted) {
         fiber_wake(conn->waiter);
         return;
@@ -177,7 +179,8 @@ void conn_close(struct conn *conn)
         return;
     conn->is_closing = true;
     uv_poll_stop(&conn->poll);
-    uv_close((uv_handle_t *)&conn->poll, handle_closed); /* before close(): libuv takes the fd out of epoll by number */
+    uv_close((uv_handle_t *)&conn->poll,
+             handle_closed); /* before close(): libuv takes the fd out of epoll by number */
     close(conn->fd);
     conn->fd = -1;
     if (conn->waiter)

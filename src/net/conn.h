@@ -1,12 +1,13 @@
 #pragma once
-/* conn.h - one client's byte stream on one core: a non-blocking socket in the core's loop, without any buffer of its own.
+/* conn.h - one client's byte stream on one core: a non-blocking socket in the core's loop, without any buffer
+ * of its own.
  *
  *        on the loop:   readable() when bytes (or the end) wait, broken() when the peer is gone for good
  *        in a fiber:    conn_wait() for either direction, then conn_read() / conn_write() again
  *
- * Bytes go through `transport`, so that TLS can stand between without anybody above noticing. A peer that only ended its
- * own direction (shutdown(SHUT_WR) behind the request, RFC 9112 9.6) is not gone: it still reads. What ends a request in
- * flight is a reset, a full hang-up or a failed write. */
+ * Bytes go through `transport`, so that TLS can stand between without anybody above noticing. A peer that
+ * only ended its own direction (shutdown(SHUT_WR) behind the request, RFC 9112 9.6) is not gone: it still
+ * reads. What ends a request in flight is a reset, a full hang-up or a failed write. */
 #include <sys/uio.h>
 #include <uv.h>
 
@@ -19,7 +20,8 @@ struct fiber;
 #define CONN_AGAIN  (-1) /* nothing can move now: wait */
 #define CONN_BROKEN (-2) /* the stream is dead */
 
-/* How bytes travel. NULL in struct conn means the bare socket. Each returns as conn_read() and conn_write() do. */
+/* How bytes travel. NULL in struct conn means the bare socket. Each returns as conn_read() and conn_write()
+ * do. */
 struct conn_transport {
     ssize_t (*read)(struct conn *conn, void *buffer, size_t size);
     ssize_t (*write)(struct conn *conn, const struct iovec *parts, int count);
@@ -27,9 +29,10 @@ struct conn_transport {
 };
 
 struct conn_events {
-    void (*readable)(struct conn *conn); /* nobody waits in conn_wait(CONN_READ): the owner may read, or look away */
-    void (*broken)(struct conn *conn);   /* once; the owner closes, or lets its fiber find out */
-    void (*closed)(struct conn *conn);   /* after conn_close(): the memory is free to be used again */
+    void (*readable)(
+        struct conn *conn); /* nobody waits in conn_wait(CONN_READ): the owner may read, or look away */
+    void (*broken)(struct conn *conn); /* once; the owner closes, or lets its fiber find out */
+    void (*closed)(struct conn *conn); /* after conn_close(): the memory is free to be used again */
 };
 
 enum conn_interest { CONN_READ = 1, CONN_WRITE = 2 }; /* neither: only breaks are told */
@@ -45,7 +48,8 @@ struct conn {
 };
 
 /* Takes a non-blocking socket into this core's loop and watches for reading.
- * Errors: false; the socket is the caller's still. Owner: takes fd on success; *conn stays the caller's until closed(). */
+ * Errors: false; the socket is the caller's still. Owner: takes fd on success; *conn stays the caller's until
+ * closed(). */
 bool conn_open(struct conn *conn, int fd, const struct conn_events *events) MUST_CHECK;
 
 /* What readable() is wanted for: CONN_READ, or 0. Cheap when nothing changes. */
@@ -58,16 +62,19 @@ ssize_t conn_read(struct conn *conn, void *buffer, size_t size);
 ssize_t conn_write(struct conn *conn, const struct iovec *parts, int count);
 
 /* Parks the running fiber until the stream may move in that direction.
- * Errors: false when late_ns (monotonic) passes, the fiber is ended, or the stream breaks (PROBLEM_CANCELLED). */
+ * Errors: false when late_ns (monotonic) passes, the fiber is ended, or the stream breaks
+ * (PROBLEM_CANCELLED). */
 WAITS bool conn_wait(struct conn *conn, enum conn_interest interest, const char *what, int64_t late_ns);
 
-/* Writes all of it, waiting as needed. late_ns: when all must be written. parts is used up. Errors: as conn_wait(). */
+/* Writes all of it, waiting as needed. late_ns: when all must be written. parts is used up. Errors: as
+ * conn_wait(). */
 WAITS bool conn_write_all(struct conn *conn, struct iovec *parts, int count, int64_t late_ns);
 
 /* Ends our direction: the peer reads to its end. */
 void conn_shutdown(struct conn *conn);
 
-/* Makes the coming conn_close() a reset: the peer sees that the message was cut, also where only the end delimits it. */
+/* Makes the coming conn_close() a reset: the peer sees that the message was cut, also where only the end
+ * delimits it. */
 void conn_abort(struct conn *conn);
 
 /* Throws away what waits to be read. Returns as conn_read(). */

@@ -1,5 +1,5 @@
-/* The framing of requests: first byte says how the rest is cut into pieces. However it is cut, the verdict, what is used up
- * and what is read must be the same; what is believed must be sound. */
+/* The framing of requests: first byte says how the rest is cut into pieces. However it is cut, the verdict,
+ * what is used up and what is read must be the same; what is believed must be sound. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -8,7 +8,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct http1_limits limits = { .head_bytes_max = 2048, .target_bytes_max = 512, .fields_max = 20 };
+static const struct http1_limits limits = { .head_bytes_max = 2048,
+                                            .target_bytes_max = 512,
+                                            .fields_max = 20 };
 
 struct sink { /* what one reading of the whole stream of requests saw */
     uint64_t hash;
@@ -134,8 +136,10 @@ static bool read_request(struct tap *tap, struct sink *sink)
             record(sink, head.fields[i].value);
         }
         struct bytes rest = { buffer + scan.at, size - scan.at };
-        sound = head.chunked ? read_chunked(tap, &rest, sink) : skip_sized(tap, &rest, head.content_length, sink);
-        tap->rest = (struct bytes){ tap->rest.data - rest.size, tap->rest.size + rest.size }; /* as it lay before */
+        sound =
+            head.chunked ? read_chunked(tap, &rest, sink) : skip_sized(tap, &rest, head.content_length, sink);
+        tap->rest =
+            (struct bytes){ tap->rest.data - rest.size, tap->rest.size + rest.size }; /* as it lay before */
     }
     free(buffer);
     return sound;

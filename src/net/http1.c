@@ -1,4 +1,5 @@
-/* http1.c - two readings of a request's head: byte by byte as it comes, then llhttp and RFC 9112's rules on the whole. */
+/* http1.c - two readings of a request's head: byte by byte as it comes, then llhttp and RFC 9112's rules on
+ * the whole. */
 #include "net/http1.h"
 
 #include <emmintrin.h>
@@ -83,7 +84,8 @@ enum http1_verdict http1_scan(struct http1_scan *scan, const char *data, size_t 
             continue;
         }
         if (scan->at == scan->line && (data[scan->at] == ' ' || data[scan->at] == '\t'))
-            return bad(ret_error, 400, scan->request_line ? "a folded header line" : "a space before the method");
+            return bad(ret_error, 400,
+                       scan->request_line ? "a folded header line" : "a space before the method");
         scan->at = next_control(data, scan->at, size);
         if (scan->at == size)
             break;
@@ -91,7 +93,8 @@ enum http1_verdict http1_scan(struct http1_scan *scan, const char *data, size_t 
         if (c == '\r')
             scan->carriage = true;
         else if (c != '\t')
-            return bad(ret_error, 400, c == '\n' ? "a line that ends in LF alone" : "a control character in the head");
+            return bad(ret_error, 400,
+                       c == '\n' ? "a line that ends in LF alone" : "a control character in the head");
         else if (!scan->request_line)
             return bad(ret_error, 400, "a tab in the request line");
     }
@@ -145,7 +148,10 @@ static int on_head(llhttp_t *parser)
 }
 
 static const llhttp_settings_t settings = {
-    .on_url = on_url, .on_header_field = on_field, .on_header_value = on_value, .on_headers_complete = on_head,
+    .on_url = on_url,
+    .on_header_field = on_field,
+    .on_header_value = on_value,
+    .on_headers_complete = on_head,
 };
 
 static bool refuse(struct http1_error *ret_error, int status, const char *message)
@@ -157,17 +163,15 @@ static bool refuse(struct http1_error *ret_error, int status, const char *messag
 /* RFC 9110, 5.6.2: 0 is no token character; else the character in lower case. */
 static const unsigned char token_lower[256] = {
     ['!'] = '!', ['#'] = '#', ['$'] = '$', ['%'] = '%', ['&'] = '&', ['\''] = '\'', ['*'] = '*', ['+'] = '+',
-    ['-'] = '-', ['.'] = '.', ['^'] = '^', ['_'] = '_', ['`'] = '`', ['|'] = '|', ['~'] = '~',
-    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7',
-    ['8'] = '8', ['9'] = '9',
-    ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h',
-    ['i'] = 'i', ['j'] = 'j', ['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p',
-    ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v', ['w'] = 'w', ['x'] = 'x',
-    ['y'] = 'y', ['z'] = 'z',
-    ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd', ['E'] = 'e', ['F'] = 'f', ['G'] = 'g', ['H'] = 'h',
-    ['I'] = 'i', ['J'] = 'j', ['K'] = 'k', ['L'] = 'l', ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p',
-    ['Q'] = 'q', ['R'] = 'r', ['S'] = 's', ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x',
-    ['Y'] = 'y', ['Z'] = 'z',
+    ['-'] = '-', ['.'] = '.', ['^'] = '^', ['_'] = '_', ['`'] = '`', ['|'] = '|',   ['~'] = '~', ['0'] = '0',
+    ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6',   ['7'] = '7', ['8'] = '8',
+    ['9'] = '9', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e',   ['f'] = 'f', ['g'] = 'g',
+    ['h'] = 'h', ['i'] = 'i', ['j'] = 'j', ['k'] = 'k', ['l'] = 'l', ['m'] = 'm',   ['n'] = 'n', ['o'] = 'o',
+    ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u',   ['v'] = 'v', ['w'] = 'w',
+    ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c',   ['D'] = 'd', ['E'] = 'e',
+    ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k',   ['L'] = 'l', ['M'] = 'm',
+    ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r', ['S'] = 's',   ['T'] = 't', ['U'] = 'u',
+    ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z',
 };
 
 bool http1_name_lower(char *name, size_t size)
@@ -181,8 +185,8 @@ bool http1_name_lower(char *name, size_t size)
     return size > 0;
 }
 
-/* The request line, by hand: `method SP target SP HTTP/1.x`. llhttp reads it too, but does not tell methods that it does
- * not know from broken ones, nor a version from another. */
+/* The request line, by hand: `method SP target SP HTTP/1.x`. llhttp reads it too, but does not tell methods
+ * that it does not know from broken ones, nor a version from another. */
 static bool read_request_line(struct bytes line, struct http1_head *head, struct http1_error *ret_error)
 {
     struct bytes rest = line;
@@ -194,7 +198,8 @@ static bool read_request_line(struct bytes line, struct http1_head *head, struct
     if (!head->method.size || !head->target.size || rest.data == NULL)
         return refuse(ret_error, 400, "the request line is not `method target version`");
     const bool shaped = rest.size == 8 && memcmp(rest.data, "HTTP/", 5) == 0 && rest.data[5] >= '0' &&
-                        rest.data[5] <= '9' && rest.data[6] == '.' && rest.data[7] >= '0' && rest.data[7] <= '9';
+                        rest.data[5] <= '9' && rest.data[6] == '.' && rest.data[7] >= '0' &&
+                        rest.data[7] <= '9';
     if (!shaped)
         return refuse(ret_error, 400, "the request line does not end in a protocol version");
     if (rest.data[5] != '1' || rest.data[7] > '1')
@@ -209,7 +214,8 @@ static bool host_is_sound(struct bytes host)
     size_t at = 0;
     if (host.size && host.data[0] == '[') {
         while (at < host.size && host.data[at] != ']')
-            if (!token_lower[(unsigned char)host.data[at++]] && host.data[at - 1] != '[' && host.data[at - 1] != ':')
+            if (!token_lower[(unsigned char)host.data[at++]] && host.data[at - 1] != '[' &&
+                host.data[at - 1] != ':')
                 return false;
         if (at++ == host.size)
             return false;
@@ -258,8 +264,8 @@ static void read_connection(struct bytes value, struct framing *framing)
 }
 
 /* The fields that say how the message is framed; all others are nobody's business here. */
-static bool read_framing_field(const struct http1_field *field, struct framing *framing, struct http1_head *head,
-                               struct http1_error *ret_error)
+static bool read_framing_field(const struct http1_field *field, struct framing *framing,
+                               struct http1_head *head, struct http1_error *ret_error)
 {
     const struct bytes name = field->name, value = field->value;
     if (bytes_is(name, "host")) {
@@ -327,7 +333,8 @@ static bool refuse_as_llhttp(const struct reading *reading, struct http1_error *
         return refuse(ret_error, 400, "a header line is malformed");
     case HPE_INVALID_CONTENT_LENGTH:
     case HPE_UNEXPECTED_CONTENT_LENGTH:
-        return refuse(ret_error, 400, "the Content-Length is malformed, repeated, or beside a Transfer-Encoding");
+        return refuse(ret_error, 400,
+                      "the Content-Length is malformed, repeated, or beside a Transfer-Encoding");
     case HPE_INVALID_TRANSFER_ENCODING:
         return refuse(ret_error, 400, "the Transfer-Encoding is malformed");
     default:
@@ -335,7 +342,8 @@ static bool refuse_as_llhttp(const struct reading *reading, struct http1_error *
     }
 }
 
-bool http1_read(const struct http1_scan *scan, char *data, struct http1_head *ret_head, struct http1_error *ret_error)
+bool http1_read(const struct http1_scan *scan, char *data, struct http1_head *ret_head,
+                struct http1_error *ret_error)
 {
     check(scan->request_line > 0 && scan->at > scan->start);
     *ret_head = (struct http1_head){ .fields = ret_head->fields };
@@ -351,6 +359,7 @@ bool http1_read(const struct http1_scan *scan, char *data, struct http1_head *re
     if (!reading.complete)
         return refuse_as_llhttp(&reading, ret_error);
     if (!bytes_equal(target, ret_head->target) || ret_head->fields_count != scan->fields)
-        return refuse(ret_error, 400, "the request's head is malformed"); /* the readings differ: believe neither */
+        return refuse(ret_error, 400,
+                      "the request's head is malformed"); /* the readings differ: believe neither */
     return read_framing(ret_head, ret_error);
 }

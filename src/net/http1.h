@@ -1,10 +1,12 @@
 #pragma once
-/* http1.h - the head of an HTTP/1.x request: where it ends, and what it says. Bytes in, views out; no socket, no fiber.
+/* http1.h - the head of an HTTP/1.x request: where it ends, and what it says. Bytes in, views out; no socket,
+ * no fiber.
  *
- * Two readers must agree before a head is believed. The first (http1_scan) sees every byte as it arrives, in pieces of any
- * size, and refuses what makes two programs see two different messages: a CR or LF alone, control characters, a folded
- * line. It finds the end of the head. Only then does llhttp, Node's parser in strict mode, read the whole head once; and
- * on top of it stand the rules of RFC 9112 that it lets through. The body's framing is chunked.h.
+ * Two readers must agree before a head is believed. The first (http1_scan) sees every byte as it arrives, in
+ * pieces of any size, and refuses what makes two programs see two different messages: a CR or LF alone,
+ * control characters, a folded line. It finds the end of the head. Only then does llhttp, Node's parser in
+ * strict mode, read the whole head once; and on top of it stand the rules of RFC 9112 that it lets through.
+ * The body's framing is chunked.h.
  *
  * The head must lie in one piece and stay there as long as the views are used.
  * Source: RFC 9112; RFC 9110 sections 5.5, 7.2, 8.6, 10.1.1. */
@@ -12,7 +14,7 @@
 #include "base/check.h"
 
 struct http1_limits {
-    size_t head_bytes_max;   /* request line, fields and their line ends */
+    size_t head_bytes_max; /* request line, fields and their line ends */
     size_t target_bytes_max;
     int fields_max;
 };
@@ -35,9 +37,9 @@ struct http1_scan {
 enum http1_verdict { HTTP1_MORE, HTTP1_HEAD, HTTP1_BAD };
 
 /* Looks at the bytes from scan->at to size. Zero is a fresh scan.
- * HTTP1_MORE: the head goes on. HTTP1_HEAD: it is complete: [scan->start, scan->at) of data; what follows is the body's or
- * the next request's. HTTP1_BAD: *ret_error says why; the connection cannot go on.
- * Cost: each byte is looked at once, 16 at a time. */
+ * HTTP1_MORE: the head goes on. HTTP1_HEAD: it is complete: [scan->start, scan->at) of data; what follows is
+ * the body's or the next request's. HTTP1_BAD: *ret_error says why; the connection cannot go on. Cost: each
+ * byte is looked at once, 16 at a time. */
 enum http1_verdict http1_scan(struct http1_scan *scan, const char *data, size_t size,
                               const struct http1_limits *limits, struct http1_error *ret_error);
 
@@ -55,13 +57,14 @@ struct http1_head {
     bool chunked;                /* Transfer-Encoding: chunked */
     int64_t content_length;      /* 0 when there is none */
     int fields_count;
-    struct http1_field *fields;  /* the caller's room for as many as http1_scan() counted */
+    struct http1_field *fields; /* the caller's room for as many as http1_scan() counted */
 };
 
 /* A field name in lower case, in place. False when it is no token (RFC 9110, 5.6.2). */
 bool http1_name_lower(char *name, size_t size) MUST_CHECK;
 
-/* Reads a complete head: data from scan->start to scan->at. ret_head->fields must point to room for scan->fields.
- * Errors: false, and *ret_error says why; method and target are set when the request line was readable. */
+/* Reads a complete head: data from scan->start to scan->at. ret_head->fields must point to room for
+ * scan->fields. Errors: false, and *ret_error says why; method and target are set when the request line was
+ * readable. */
 bool http1_read(const struct http1_scan *scan, char *data, struct http1_head *ret_head,
                 struct http1_error *ret_error) MUST_CHECK;

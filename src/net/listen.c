@@ -19,14 +19,16 @@
 
 static bool refused(const char *address, const char *what, int error)
 {
-    const char *advice = error == EADDRINUSE      ? "something listens there already: stop it, or choose another port"
-                         : error == EACCES        ? "no permission: ports below 1024 want CAP_NET_BIND_SERVICE"
+    const char *advice = error == EADDRINUSE
+                             ? "something listens there already: stop it, or choose another port"
+                         : error == EACCES ? "no permission: ports below 1024 want CAP_NET_BIND_SERVICE"
                          : error == EADDRNOTAVAIL ? "this machine has no such address"
                                                   : strerror(error);
     return fail(&PROBLEM_ENVIRONMENT, "cannot %s %s: %s", what, address, advice);
 }
 
-static bool listen_on(struct listen_socket *listener, const char *address, const struct sockaddr *name, socklen_t size)
+static bool listen_on(struct listen_socket *listener, const char *address, const struct sockaddr *name,
+                      socklen_t size)
 {
     const int fd = socket(name->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -51,8 +53,8 @@ static bool is_stale(const struct sockaddr_un *name)
     if (stat(name->sun_path, &info) != 0 || !S_ISSOCK(info.st_mode))
         return false;
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool stale = fd >= 0 && connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 &&
-                       errno == ECONNREFUSED;
+    const bool stale =
+        fd >= 0 && connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 && errno == ECONNREFUSED;
     if (fd >= 0)
         close(fd);
     return stale;
@@ -101,7 +103,8 @@ bool listen_open(const char *address, struct listen_socket *ret_socket)
     int64_t port;
     if (!colon || !bytes_to_int64(bytes_of(colon + 1), &port) || port < 0 || port > 65535 ||
         (size_t)(colon - address) >= sizeof host)
-        return fail(&PROBLEM_ENVIRONMENT, "%s: an address is written HOST:PORT, [IPV6]:PORT or unix:/path", address);
+        return fail(&PROBLEM_ENVIRONMENT, "%s: an address is written HOST:PORT, [IPV6]:PORT or unix:/path",
+                    address);
     size_t size = (size_t)(colon - address);
     const bool bracketed = size >= 2 && address[0] == '[' && colon[-1] == ']';
     if (bracketed)
@@ -109,7 +112,8 @@ bool listen_open(const char *address, struct listen_socket *ret_socket)
     memcpy(host, address + bracketed, size);
     host[size] = '\0';
     if (!bracketed && strchr(host, ':'))
-        return fail(&PROBLEM_ENVIRONMENT, "%s: an IPv6 address stands in brackets: [%s]:%s", address, host, colon + 1);
+        return fail(&PROBLEM_ENVIRONMENT, "%s: an IPv6 address stands in brackets: [%s]:%s", address, host,
+                    colon + 1);
 
     const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     struct addrinfo *found = NULL;
@@ -144,8 +148,8 @@ static void resume(struct timer *timer)
         uv_poll_start(&acceptor->poll, UV_READABLE, polled);
 }
 
-/* No descriptor is left. Those who wait are told so, by a close, with the one we kept; then we rest, for the kernel would
- * report the same again at once. */
+/* No descriptor is left. Those who wait are told so, by a close, with the one we kept; then we rest, for the
+ * kernel would report the same again at once. */
 static void starved(struct acceptor *acceptor)
 {
     acceptor->starved_total++;
@@ -187,7 +191,8 @@ static void polled(uv_poll_t *poll, int status, int events)
     }
 }
 
-bool acceptor_open(struct acceptor *acceptor, const struct listen_socket *listener, accepted_fn accepted, void *owner)
+bool acceptor_open(struct acceptor *acceptor, const struct listen_socket *listener, accepted_fn accepted,
+                   void *owner)
 {
     *acceptor = (struct acceptor){ .accepted = accepted, .owner = owner, .resume.fire = resume };
     acceptor->fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);

@@ -1,8 +1,10 @@
 #pragma once
-/* listen.h - where clients knock: listening sockets, opened once a process, and an acceptor for them on each core.
+/* listen.h - where clients knock: listening sockets, opened once a process, and an acceptor for them on each
+ * core.
  *
- * All cores poll the same sockets; whoever wakes first accepts a bounded handful and hands them to its owner, which may
- * pass them on to another core (SO_REUSEPORT would pin a connection to a core before anybody knows how busy that is). */
+ * All cores poll the same sockets; whoever wakes first accepts a bounded handful and hands them to its owner,
+ * which may pass them on to another core (SO_REUSEPORT would pin a connection to a core before anybody knows
+ * how busy that is). */
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -10,17 +12,17 @@
 #include "base/problem.h"
 #include "fiber/fiber.h"
 
-#define LISTEN_BACKLOG      4096 /* the kernel cuts it to net.core.somaxconn */
-#define LISTEN_ADDRESS_MAX  128
+#define LISTEN_BACKLOG     4096 /* the kernel cuts it to net.core.somaxconn */
+#define LISTEN_ADDRESS_MAX 128
 
 struct listen_socket {
-    int fd; /* -1: closed */
+    int fd;                           /* -1: closed */
     char address[LISTEN_ADDRESS_MAX]; /* as really bound: "127.0.0.1:43121", "[::1]:80", "unix:/run/x.sock" */
 };
 
-/* Opens "127.0.0.1:8080", "[::]:8080" (IPv4 too), ":8080" (every address), "localhost:8080" or "unix:/path"; port 0: any.
- * A unix socket whose owner died is replaced.
- * Errors: false with PROBLEM_ENVIRONMENT and a message that says what to do. Owner: end with listen_close(). */
+/* Opens "127.0.0.1:8080", "[::]:8080" (IPv4 too), ":8080" (every address), "localhost:8080" or "unix:/path";
+ * port 0: any. A unix socket whose owner died is replaced. Errors: false with PROBLEM_ENVIRONMENT and a
+ * message that says what to do. Owner: end with listen_close(). */
 bool listen_open(const char *address, struct listen_socket *ret_socket) MUST_CHECK;
 void listen_close(struct listen_socket *listener);
 
@@ -33,14 +35,15 @@ struct acceptor {
     accepted_fn accepted;
     void *owner;
     int fd;      /* a duplicate: each loop wants its own number */
-    int reserve; /* given up when descriptors run out, so that a client can be refused instead of left hanging */
+    int reserve; /* given up when descriptors run out, so that a client can be refused instead of left hanging
+                  */
     bool open;
     uint64_t starved_total; /* how often descriptors ran out */
 };
 
 /* Accepts from the socket on this core. Errors: false with PROBLEM_ENVIRONMENT. End with acceptor_close(). */
-bool acceptor_open(struct acceptor *acceptor, const struct listen_socket *socket, accepted_fn accepted, void *owner)
-    MUST_CHECK;
+bool acceptor_open(struct acceptor *acceptor, const struct listen_socket *socket, accepted_fn accepted,
+                   void *owner) MUST_CHECK;
 /* On its core. The struct must stay until the loop has turned once more, or ended. Harmless when not open. */
 void acceptor_close(struct acceptor *acceptor);
 

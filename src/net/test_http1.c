@@ -1,9 +1,12 @@
-/* The head of a request, judged: what is taken, what is refused and why; in one piece and cut at every place. */
+/* The head of a request, judged: what is taken, what is refused and why; in one piece and cut at every place.
+ */
 #include "base/test.h"
 #include "net/chunked.h"
 #include "net/http1.h"
 
-static const struct http1_limits roomy = { .head_bytes_max = 4096, .target_bytes_max = 1024, .fields_max = 16 };
+static const struct http1_limits roomy = { .head_bytes_max = 4096,
+                                           .target_bytes_max = 1024,
+                                           .fields_max = 16 };
 
 struct outcome {
     int status; /* 0: taken */
@@ -144,7 +147,8 @@ static const struct {
     { 400, BYTES_INIT("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n") },
     { 400, BYTES_INIT("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n") },
     { 400, BYTES_INIT("POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n") },
-    { 400, BYTES_INIT("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n") },
+    { 400, BYTES_INIT("POST / HTTP/1.1\r\n" H
+                      "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n") },
     { 400, BYTES_INIT("POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n") },
     { 400, BYTES_INIT("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, identity\r\n\r\n") },
     { 400, BYTES_INIT("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked;q=1\r\n\r\n") },
@@ -168,9 +172,11 @@ TEST(every_head_of_the_table_gets_its_verdict_however_it_is_cut)
 
 TEST(a_head_is_told_with_its_fields_in_lower_case_and_trimmed)
 {
-    const struct outcome outcome = judge_all_cuts(
-        BYTES("\r\nPATCH /a%20b?c HTTP/1.1\r\nHOST: x:1\r\nX-Y_z: \t a b\t \r\nContent-Length: 17\r\nExpect: 100-Continue\r\n"
-              "Connection: foo , Close\r\n\r\nrest"), &roomy);
+    const struct outcome outcome =
+        judge_all_cuts(BYTES("\r\nPATCH /a%20b?c HTTP/1.1\r\nHOST: x:1\r\nX-Y_z: \t a b\t "
+                             "\r\nContent-Length: 17\r\nExpect: 100-Continue\r\n"
+                             "Connection: foo , Close\r\n\r\nrest"),
+                       &roomy);
     expect_eq(outcome.status, 0);
     expect_bytes(outcome.head.method, "PATCH");
     expect_bytes(outcome.head.target, "/a%20b?c");
@@ -186,10 +192,12 @@ TEST(a_head_is_told_with_its_fields_in_lower_case_and_trimmed)
 TEST(connections_are_kept_by_version_and_wish)
 {
     expect(judge_all_cuts(BYTES("GET / HTTP/1.1\r\n" H "\r\n"), &roomy).head.keep_alive);
-    expect(!judge_all_cuts(BYTES("GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n"), &roomy).head.keep_alive);
+    expect(
+        !judge_all_cuts(BYTES("GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n"), &roomy).head.keep_alive);
     expect(!judge_all_cuts(BYTES("GET / HTTP/1.0\r\n\r\n"), &roomy).head.keep_alive);
     expect(judge_all_cuts(BYTES("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"), &roomy).head.keep_alive);
-    expect(!judge_all_cuts(BYTES("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n"), &roomy).head.keep_alive);
+    expect(!judge_all_cuts(BYTES("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n"), &roomy)
+                .head.keep_alive);
 }
 
 TEST(expectations_other_than_100_continue_are_seen)
@@ -198,7 +206,8 @@ TEST(expectations_other_than_100_continue_are_seen)
     const struct outcome twice =
         judge_all_cuts(BYTES("GET / HTTP/1.1\r\n" H "Expect: 100-continue\r\nExpect: x\r\n\r\n"), &roomy);
     expect(twice.head.expect_other && !twice.head.expect_continue);
-    const struct outcome old = judge_all_cuts(BYTES("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n"), &roomy);
+    const struct outcome old =
+        judge_all_cuts(BYTES("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n"), &roomy);
     expect(!old.head.expect_continue && !old.head.expect_other);
 }
 
