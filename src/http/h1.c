@@ -278,7 +278,10 @@ static void start(struct h1 *h1)
                                                                  core->server->conf.request_timeout_ns });
     if (!h1->fiber) {
         failure_clear();
-        refuse(h1, &PROBLEM_OVERLOADED, "too many requests are in flight");
+        if (http_server_draining(core->server))
+            refuse(h1, &PROBLEM_SHUTTING_DOWN, "the server is shutting down");
+        else
+            refuse(h1, &PROBLEM_OVERLOADED, "too many requests are in flight");
         return;
     }
     core_count(core->in_flight, 1);

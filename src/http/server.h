@@ -24,7 +24,9 @@ enum http_stage {
     STAGE_AUDIT,
     STAGE_OBSERVE,
 };
-/* Before the handler: true goes on, false ends with the failure's envelope; a stage that has answered itself
+/* What cannot be parsed as a request, and connections past connections_max, are answered without any stage;
+ * they are counted in http_metrics.
+ * Before the handler: true goes on, false ends with the failure's envelope; a stage that has answered itself
  * (a cache hit, a preflight) calls answer_finished(req) and returns true: the handler is skipped, later
  * stages run. After the handler: the return value is ignored except that a new failure in STAGE_ENCODE
  * replaces the answer. */

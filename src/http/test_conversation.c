@@ -2,6 +2,8 @@
 #define TEST_MAIN_OWN
 #include "http/test_house.h"
 
+#include <sys/un.h>
+
 static bool ping(struct req *req, void *room)
 {
     (void)room;
@@ -67,78 +69,11 @@ static bool unsent(struct req *req, void *room)
     return fail(&PROBLEM_NOT_ACCEPTABLE, "noticed in time");
 }
 
-static bool details(struct req *req, void *room)
+static bool who(struct req *req, void *room)
 {
     (void)room;
-    answer_header(req, "X-Handler", BYTES("gone"));
-    text_lit(answer_text(req), "half an answer");
-    fail_detail(&req->arena, "/a/0", "required", "a \"quoted\" %s", "word");
-    fail_detail(&req->arena, "", "type", "second");
-    return fail(&PROBLEM_BAD_REQUEST, "two\nthings");
-}
-
-static bool greedy(struct req *req, void *room)
-{
-    (void)room;
-    for (int i = 0; i < 100000; i++)
-        text_lit(answer_text(req), "0123456789");
+    text_add(answer_text(req), req->peer_address);
     return true;
-}
-
-static bool nap(struct req *req, void *room)
-{
-    (void)room;
-    if (!fiber_sleep(10 * NS_PER_S))
-        return false;
-    return ping(req, room);
-}
-
-static bool created(struct req *req, void *room)
-{
-    (void)room;
-    answer_status(req, 201);
-    answer_header_printf(req, "Location", "/items/%d", 7);
-    answer_header(req, "Set-Cookie", BYTES("a=1"));
-    answer_header(req, "Set-Cookie", BYTES("b=2"));
-    answer_header_int(req, "X-Number", 1);
-    answer_header_int(req, "X-Number", 2);
-    return true;
-}
-
-static bool empty(struct req *req, void *room)
-{
-    (void)room;
-    text_lit(answer_text(req), "must not be sent");
-    answer_status(req, 204);
-    return true;
-}
-
-static _Atomic int observed_status;
-static bool observe(struct req *req, void *room)
-{
-    (void)room;
-    atomic_store(&observed_status, answer_status_of(req));
-    return true;
-}
-
-static bool cors(struct req *req, void *room)
-{
-    (void)room;
-    answer_header_set(req, "X-Cors", BYTES("yes"));
-    if (!bytes_is(req_header(req, "x-preflight"), "1"))
-        return true;
-    answer_status(req, 204);
-    answer_finished(req);
-    return true;
-}
-
-static bool admit(struct req *req, void *room)
-{
-    (void)room;
-    if (!bytes_is(req_header(req, "x-refuse"), "1"))
-        return true;
-    answer_header_int(req, "Retry-After", 17);
-    return fail(&PROBLEM_OVERLOADED, "come back");
 }
 
 static const struct route routes[] = {
@@ -150,21 +85,10 @@ static const struct route routes[] = {
     { .pattern = "/stream/{lines}", .run = stream },
     { .pattern = "/torn", .run = torn },
     { .pattern = "/unsent", .run = unsent },
-    { .pattern = "/details", .run = details },
-    { .pattern = "/greedy", .run = greedy },
-    { .pattern = "/nap", .run = nap, .timeout_ns = 30 * NS_PER_MS },
-    { .method = HTTP_POST, .pattern = "/created", .run = created },
-    { .pattern = "/empty", .run = empty },
+    { .pattern = "/who", .run = who },
     { .pattern = "/admin", .run = ping, .admin = true },
     { 0 },
 };
-static const struct http_filter filters[] = {
-    { STAGE_OBSERVE, observe, NULL },
-    { STAGE_ADMIT, admit, NULL },
-    { STAGE_CORS, cors, NULL },
-    { 0 },
-};
-
 #define H "Host: a\r\n"
 
 TEST(a_request_is_answered_and_the_connection_kept)
@@ -444,68 +368,19 @@ TEST(a_stream_that_fails_is_visibly_broken)
     expect(reply.complete && reply_header(&reply, "x-handler").data == NULL);
 }
 
-TEST(failures_become_the_envelope)
+TEST(a_unix_socket_is_a_door_like_any_other)
 {
-    const struct reply reply = ask_lit("GET /details HTTP/1.1\r\n" H "X-Request-Id: corr-0001\r\n\r\n");
-    const struct bytes start = BYTES(
-        "{\"error_code\":\"bad_request\",\"message\":\"two\\nthings\",\"details\":[{\"pointer\":\"/a/0\","
-        "\"code\":\"required\",\"message\":\"a \\\"quoted\\\" word\"},{\"pointer\":\"\",\"code\":\"type\","
-        "\"message\":\"second\"}],\"correlation_id\":\"corr-0001\",\"timestamp\":\"");
-    expect_eq(reply.status, 400);
-    expect(bytes_starts(reply.body, start));
-    expect(bytes_ends(reply.body, BYTES("Z\"}\n")));
-    expect_eq(reply.body.size, start.size + 24 + 3);
-    expect(reply_header(&reply, "x-handler").data == NULL);
-    expect_bytes(reply_header(&reply, "x-cors"), "yes"); /* a stage before the handler set it */
-}
-
-TEST(problem_json_is_for_those_who_like_it_better)
-{
-    struct reply reply = ask_lit("GET /x HTTP/1.1\r\n" H "Accept: application/problem+json\r\n\r\n");
-    expect_bytes(reply_header(&reply, "content-type"), "application/problem+json");
-    expect(bytes_starts(
-        reply.body,
-        BYTES("{\"type\":\"/errors#not_found\",\"title\":\"There is nothing at this path.\",\"status\":404,"
-              "\"detail\":\"there is nothing at this path\",\"error_code\":\"not_found\",\"details\":[],")));
-    reply = ask_lit("GET /x HTTP/1.1\r\n" H "Accept: application/json, application/problem+json\r\n\r\n");
-    expect_bytes(reply_header(&reply, "content-type"), "application/json");
-    reply =
-        ask_lit("GET /x HTTP/1.1\r\n" H "Accept: application/json;q=0.5, application/problem+json\r\n\r\n");
-    expect_bytes(reply_header(&reply, "content-type"), "application/problem+json");
-}
-
-TEST(an_answer_beyond_the_requests_memory_is_an_error_and_not_a_half)
-{
-    const struct reply reply = ask_lit("GET /greedy HTTP/1.1\r\n" H "\r\n");
-    expect_eq(reply.status, 413);
-    expect(reply.complete);
-}
-
-TEST(a_route_has_its_own_deadline)
-{
-    const struct reply reply = ask_lit("GET /nap HTTP/1.1\r\n" H "\r\n");
-    expect_eq(reply.status, 504);
-    expect(bytes_starts(reply.body, BYTES("{\"error_code\":\"timeout\"")));
-    expect(eventually(atomic_load(&observed_status) == 504));
-}
-
-TEST(stages_answer_refuse_and_set_headers)
-{
-    struct reply reply =
-        ask_lit("GET /nowhere HTTP/1.1\r\n" H "X-Preflight: 1\r\n\r\n"); /* before the route stage */
-    expect_eq(reply.status, 204);
-    reply = ask_lit("GET /ping HTTP/1.1\r\n" H "X-Refuse: 1\r\n\r\n");
-    expect_eq(reply.status, 503);
-    expect_bytes(reply_header(&reply, "retry-after"), "17");
-    reply = ask_lit("POST /created HTTP/1.1\r\n" H "\r\n");
-    expect_eq(reply.status, 201);
-    expect_bytes(reply_header(&reply, "location"), "/items/7");
-    expect_bytes(reply_header(&reply, "x-number"), "2");
-    expect(memmem(reply.head.data, reply.head.size, "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n", 34) != NULL);
-    reply = ask_lit("GET /empty HTTP/1.1\r\n" H "\r\n");
-    expect_eq(reply.status, 204);
-    expect(reply_header(&reply, "content-length").data == NULL &&
-           reply_header(&reply, "content-type").data == NULL);
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    strcpy(name.sun_path, house.unix_address + 5);
+    struct client *client = client_open();
+    close(client->fd);
+    client->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    expect_eq(connect(client->fd, (const struct sockaddr *)&name, sizeof name), 0);
+    client_say(client, "GET /who HTTP/1.1\r\n" H "\r\nGET /stream/30 HTTP/1.1\r\n" H "\r\n");
+    expect_bytes(client_reply(client).body, "unix");
+    expect(client_reply(client).complete);
+    client_close(client);
+    expect_bytes(ask_lit("GET /who HTTP/1.1\r\n" H "\r\n").body, "127.0.0.1");
 }
 
 TEST(the_admin_listener_has_its_own_routes)
@@ -535,10 +410,9 @@ TEST(a_new_router_takes_over_at_once)
 int main(void)
 {
     struct http_conf conf = house_conf();
-    conf.request_memory = 900 * 1024;
     conf.body_bytes_max = 850000;
     log_level_least = LOG_ERROR + 1; /* failures are provoked here */
-    house_open(&conf, routes, filters, 2);
+    house_open(&conf, routes, NULL, 2);
     const int failed = test_run_all();
     house_close();
     return failed;

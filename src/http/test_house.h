@@ -24,6 +24,7 @@ static struct house {
     struct core *cores[HOUSE_CORES_MAX];
     pthread_t threads[HOUSE_CORES_MAX];
     int cores_count, port, admin_port;
+    char unix_address[64];
     int64_t fibers_max;
     sem_t ready;
 } house;
@@ -55,14 +56,16 @@ static struct http_conf house_conf(void)
 static void house_open(const struct http_conf *conf, const struct route *routes,
                        const struct http_filter *filters, int cores)
 {
-    static const struct http_listen listens[] = { { .address = "127.0.0.1:0" },
-                                                  { .address = "127.0.0.1:0", .admin = true } };
+    snprintf(house.unix_address, sizeof house.unix_address, "unix:/tmp/lintel-http-%d", (int)getpid());
+    const struct http_listen listens[] = { { .address = "127.0.0.1:0" },
+                                           { .address = "127.0.0.1:0", .admin = true },
+                                           { .address = house.unix_address } };
     house.cores_count = cores;
     if (!house.fibers_max)
         house.fibers_max = 4096;
     metric_cells = HOUSE_CORES_MAX;
     sem_init(&house.ready, 0, 0);
-    check(http_server_open(conf, listens, 2, filters, &house.server));
+    check(http_server_open(conf, listens, 3, filters, &house.server));
     house.router = router_new();
     for (; routes->pattern; routes++)
         check(router_add(house.router, routes));
@@ -123,12 +126,12 @@ static struct client *client_open(void)
     return &client;
 }
 
-static void client_close(struct client *client)
+static inline void client_close(struct client *client)
 {
     close(client->fd);
 }
 
-static void client_send(struct client *client, struct bytes bytes)
+static inline void client_send(struct client *client, struct bytes bytes)
 {
     while (bytes.size) {
         const ssize_t sent = send(client->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
@@ -150,7 +153,7 @@ static bool client_fill(struct client *client)
 }
 
 /* Whether the server ends the connection, and nothing more comes before. */
-static bool client_ended(struct client *client)
+static inline bool client_ended(struct client *client)
 {
     char more;
     return client->size == client->taken && recv(client->fd, &more, 1, 0) == 0;
