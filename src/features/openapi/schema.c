@@ -48,14 +48,16 @@ static void key_string(struct text *text, const char *key, struct bytes value)
     json_write_string(text, value);
 }
 
-static void integer_range(struct text *text, const struct pg_type *type)
+/* The bounds that the type itself has; a column's CHECK may have said one of them already. */
+static void integer_range(struct text *text, const struct pg_type *type, bool lower, bool upper)
 {
-    if (bytes_is(type->name, "int2"))
-        text_lit(text, ",\"minimum\":-32768,\"maximum\":32767");
-    else if (bytes_is(type->name, "int4"))
-        text_lit(text, ",\"format\":\"int32\"");
-    else if (bytes_is(type->name, "oid"))
-        text_lit(text, ",\"minimum\":0,\"maximum\":4294967295");
+    const bool small = bytes_is(type->name, "int2"), oid = bytes_is(type->name, "oid");
+    if (!small && !oid)
+        return;
+    if (lower)
+        text_add_z(text, small ? ",\"minimum\":-32768" : ",\"minimum\":0");
+    if (upper)
+        text_add_z(text, small ? ",\"maximum\":32767" : ",\"maximum\":4294967295");
 }
 
 static void one(struct text *text, const struct pg_type *type, int32_t typmod, bool nullable,
@@ -161,7 +163,10 @@ static void one(struct text *text, const struct pg_type *type, int32_t typmod, b
         break; /* any value */
     case PG_TYPE_INTEGER:
         type_name(text, "integer", nullable);
-        integer_range(text, type);
+        if (bytes_is(type->name, "int4"))
+            text_lit(text, ",\"format\":\"int32\"");
+        if (depth > 0)
+            integer_range(text, type, true, true);
         break;
     case PG_TYPE_BIGINT:
         type_name(text, encoding->bigint_as_string ? "string" : "integer", nullable);
@@ -234,7 +239,7 @@ void schema_type_write(struct text *text, const struct pg_type *type, int32_t ty
     one(text, type, typmod, nullable, encoding, 0);
     const bool numeric_text = type->kind == PG_TYPE_NUMERIC && typmod >= 4;
     const bool own_max = has_length(type) && typmod > 4;
-    bool bound[4] = { false };
+    bool bound[2] = { false }; /* said already: lower, upper */
     for (const struct check_rule *rule = column ? column->checks : NULL; rule; rule = rule->next) {
         const bool compare = rule->kind == CHECK_COMPARE,
                    upper = rule->op == CHECK_LT || rule->op == CHECK_LE;
@@ -245,6 +250,8 @@ void schema_type_write(struct text *text, const struct pg_type *type, int32_t ty
         *seen = true;
         check_write(text, rule);
     }
+    if (type->kind == PG_TYPE_INTEGER)
+        integer_range(text, type, !bound[0], !bound[1]);
     if (column && column->comment.size && !numeric_text && type->kind != PG_TYPE_TIMESTAMP)
         key_string(text, "description", column->comment);
     if (text->size > before + 1 && text->data && text->data[before + 1] == ',')
