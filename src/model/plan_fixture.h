@@ -7,19 +7,6 @@
 #include "model/plan_internal.h"
 #include "wire/json_write.h"
 
-/* resource.c's part, as long as the fixture's resources are not made by it. */
-__attribute__((weak)) const struct embed *resource_embed(const struct resource *resource, struct bytes name,
-                                                         struct bytes hint)
-{
-    (void)hint;
-    for (int i = 0; i < resource->embeds_count; i++)
-        if (bytes_equal(resource->embeds[i].name, name))
-            return &resource->embeds[i];
-    fail(&PROBLEM_QUERY, "'%.*s' has no related resource '%.*s'", BYTES_ARG(resource->name),
-         BYTES_ARG(wire_excerpt(name)));
-    return NULL;
-}
-
 struct fixture_column {
     const char *name;
     uint32_t oid; /* of a built-in type, or one of FIXTURE_… */
@@ -83,11 +70,26 @@ static const struct fixture_column fixture_log[] = {
     { "at", 1184 }, { "level", 23 }, { "message", 25 }, { "Odd \"name\"", 25 }, { 0 },
 };
 
+/* For paging: keys of two columns, many equal values, many NULLs. */
+static const struct fixture_column fixture_walks[] = {
+    { "id1", 23, NOT_NULL },
+    { "id2", 25, NOT_NULL },
+    { "a", 23 },
+    { "b", 25 },
+    { "c", 701 },
+    { "d", FIXTURE_CITEXT },
+    { "e", 23, NOT_NULL },
+    { "data", 3802 },
+    { "customer_id", 20 },
+    { "status", FIXTURE_STATUS },
+    { 0 },
+};
+
 struct fixture {
     struct catalog catalog;
     struct resource_set set;
-    struct relation relations[9];
-    struct resource resources[9];
+    struct relation relations[10];
+    struct resource resources[10];
     struct constraint constraints[32];
     int constraints_count;
 };
@@ -101,6 +103,7 @@ enum {
     F_CATEGORIES,
     F_SECRETS,
     F_LOG,
+    F_WALKS,
     F_TABLES
 };
 
@@ -118,6 +121,7 @@ static const struct {
     { "categories", fixture_categories, "id" },
     { "secrets", fixture_secrets, "id" },
     { "log", fixture_log, "" },
+    { "walks", fixture_walks, "id1,id2" },
 };
 
 static const struct bytes fixture_labels[] = { BYTES_INIT("open"), BYTES_INIT("paid"), BYTES_INIT("sent") };
@@ -320,6 +324,9 @@ static void fixture_relate(struct fixture *f)
     struct constraint *category =
         fixture_foreign(f, "products_category_fk", F_PRODUCTS, "category_id", F_CATEGORIES, "id");
     struct constraint *secret = fixture_foreign(f, "secrets_order_fk", F_SECRETS, "order_id", F_ORDERS, "id");
+    struct constraint *walker =
+        fixture_foreign(f, "walks_customer_fk", F_WALKS, "customer_id", F_CUSTOMERS, "id");
+    fixture_embed(f, F_WALKS, "customer", F_CUSTOMERS, EMBED_ONE, walker, NULL);
     fixture_embed(f, F_ORDERS, "customer", F_CUSTOMERS, EMBED_ONE, customer, NULL);
     fixture_embed(f, F_ORDERS, "payer", F_CUSTOMERS, EMBED_ONE, payer, NULL);
     fixture_embed(f, F_ORDERS, "lines", F_LINES, EMBED_MANY, order, NULL);

@@ -22,13 +22,16 @@ const struct field *plan_field_find(const struct resource *resource, struct byte
 const struct embed *plan_embed_find(const struct resource *resource, struct bytes name, struct bytes hint)
 {
     const struct embed *embed = resource_embed(resource, name, hint);
-    if (embed && embed->target->compiled && (embed->target->operations & 1u << OP_LIST))
+    if (!embed)
+        return NULL;
+    /* resource.c offers no others; a set that was made otherwise is held to the same: one row that the key
+     * names may be had by getting it, several are listed. */
+    const unsigned needed = embed->kind == EMBED_MANY ? 1u << OP_LIST : 1u << OP_LIST | 1u << OP_GET;
+    if (embed->target->compiled && (embed->target->operations & needed))
         return embed;
-    if (embed) { /* the same words as for a name that is not there: what is closed is not told of */
-        const struct bytes shown = wire_excerpt(name);
-        fail(&PROBLEM_QUERY, "'%.*s' has no related resource '%.*s'", BYTES_ARG(resource->name),
-             BYTES_ARG(shown));
-    }
+    const struct bytes shown = wire_excerpt(name);
+    fail(&PROBLEM_QUERY, "'%.*s' has no related resource '%.*s'", BYTES_ARG(resource->name),
+         BYTES_ARG(shown));
     return NULL;
 }
 
@@ -162,7 +165,7 @@ static bool add_embed(struct plan_builder *builder, struct plan_node *node, cons
         return false;
     child->embed = embed;
     child->parent = node;
-    child->name = select->alias.size ? select->alias : embed->name;
+    child->name = select->alias.size ? select->alias : select->field.name;
     child->inner = select->join == SELECT_JOIN_INNER;
     child->spread = select->spread;
     child->depth = node->depth + 1;
