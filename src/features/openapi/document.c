@@ -530,20 +530,20 @@ static const char system_paths[] =
 static void tags_write(struct document *doc)
 {
     struct text *text = doc->text;
-    text_lit(text, "\"tags\":[{\"name\":\"system\",\"description\":\"Probes and catalogues.\"}");
+    text_lit(text, "\"tags\":[");
     for (int i = 0; i < doc->set->resources_count; i++) {
         const struct resource *resource = &doc->set->resources[i];
         if (!resource->public_access || resource->missing.size)
             continue;
-        text_lit(text, ",{\"name\":");
+        text_lit(text, "{\"name\":");
         json_write_string(text, resource->name);
         if (resource->description.size || resource->title.size) {
             text_lit(text, ",\"description\":");
             json_write_string(text, resource->description.size ? resource->description : resource->title);
         }
-        text_byte(text, '}');
+        text_lit(text, "},");
     }
-    text_lit(text, "],");
+    text_lit(text, "{\"name\":\"system\",\"description\":\"Probes and catalogues.\"}],");
 }
 
 void document_write(struct text *text, const struct resource_set *set, const struct kit *kit,
