@@ -15,6 +15,8 @@ void rest_page_write(struct text *text, const struct rest_page *page)
         json_write_string(text, page->prev);
     else
         text_lit(text, "null");
+    if (page->next_offset > 0)
+        text_printf(text, ",\"next_offset\":%lld", (long long)page->next_offset);
     text_lit(text, ",\"limit\":");
     text_int(text, page->limit);
     if (page->count >= 0) {
@@ -53,10 +55,14 @@ static void link_one(struct req *req, struct text *text, const char *name, struc
 /* RFC 8288. */
 void rest_page_link(struct req *req, const struct rest_page *page)
 {
-    if (!page->next.data && !page->prev.data)
+    if (!page->next.data && !page->prev.data && !page->next_offset)
         return;
     struct text text;
     text_init(&text, &req->arena, 512);
+    char offset[24];
+    snprintf(offset, sizeof offset, "%lld", (long long)page->next_offset);
+    if (page->next_offset)
+        link_one(req, &text, "offset", bytes_of(offset), "next");
     link_one(req, &text, "after", page->next, "next");
     link_one(req, &text, "before", page->prev, "prev");
     if (text_ok(&text))

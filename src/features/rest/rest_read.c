@@ -122,6 +122,19 @@ static bool seal(struct req *req, const struct plan *plan, const struct pg_resul
     return text_ok(&text);
 }
 
+/* Keys longer than a cursor may be (a table without a key orders by whole rows): the way on is offset, where
+ * one may still go that far. */
+static bool next_by_offset(const struct list_query *query, const struct plan *plan, struct rest_page *page)
+{
+    const int64_t offset = query->offset + plan->limit;
+    if (query->after.data || query->before.data || offset > plan->resource->offset_max)
+        return false;
+    failure_clear();
+    page->next = (struct bytes){ NULL, 0 };
+    page->next_offset = offset;
+    return true;
+}
+
 /* A page that fits in memory: rows first, since cursors come from the first and the last of them. */
 static bool list_buffered(struct req *req, struct plan *plan, const struct list_query *query,
                           const struct plan_context *context)
@@ -144,7 +157,8 @@ static bool list_buffered(struct req *req, struct plan *plan, const struct list_
     text_byte(text, ']');
     struct rest_page page = { .limit = plan->limit, .count = -1 };
     const int64_t first = backwards ? shown - 1 : 0, last = backwards ? 0 : shown - 1;
-    if (shown > 0 && (backwards || more) && !seal(req, plan, result, last, true, &page.next))
+    if (shown > 0 && (backwards || more) && !seal(req, plan, result, last, true, &page.next) &&
+        !next_by_offset(query, plan, &page))
         return false;
     if (shown > 0 && (backwards ? more : query->after.data != NULL || query->offset > 0) &&
         !seal(req, plan, result, first, false, &page.prev))
@@ -179,7 +193,8 @@ static WAITS bool stream_chunk(struct streaming *streaming, const struct pg_resu
         if (streaming->written++)
             text_byte(text, ',');
         row_write(text, plan->shape, chunk, i, &plan->resource->set->encoding);
-        if (streaming->written == plan->limit && !seal(req, plan, chunk, i, true, &streaming->page.next))
+        if (streaming->written == plan->limit && !seal(req, plan, chunk, i, true, &streaming->page.next) &&
+            !next_by_offset(streaming->query, plan, &streaming->page))
             return false;
         if (text->size >= 65536) {
             if (!answer_stream_flush(req))
@@ -223,8 +238,10 @@ static WAITS bool list_streamed(struct req *req, struct plan *plan, const struct
         if (!stream_chunk(&streaming, chunk) || !pg_stream_next(stream, &chunk))
             return false;
     }
-    if (seen <= plan->limit)
+    if (seen <= plan->limit) {
         streaming.page.next = (struct bytes){ NULL, 0 };
+        streaming.page.next_offset = 0;
+    }
     req->db_ns += clock_now_ns() - started_ns;
     struct text *text = answer_stream_text(req);
     text_byte(text, ']');
