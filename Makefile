@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 NINJA := ninja
 
-.PHONY: help build run test test-deep bench scenarios fuzz floors format clean
+.PHONY: help build run test test-deep bench scenarios reference fuzz floors format clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -30,6 +30,10 @@ bench: ## Lintel beside its peers on this machine; writes build/bench.json
 scenarios: build ## the eighty rows of the scenario book: shown, partly, not yet
 	@tools/setup test
 	@tests/run --scenarios
+
+reference: build ## docs/reference: the pages and schemas that the binary prints
+	@for page in knobs metrics problems commands; do build/lintel reference $$page >docs/reference/$$page.md || exit; done
+	@for page in lintel resource; do build/lintel reference $$page.schema.json >docs/reference/$$page.schema.json || exit; done
 
 fuzz: ## fuzzes each grammar, SECONDS_EACH (60) long; TARGET=name for one
 	@tools/setup test

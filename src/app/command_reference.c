@@ -7,6 +7,7 @@
 #include "app/modules.h"
 #include "base/metric.h"
 #include "base/text.h"
+#include "features/observe/exposition.h"
 #include "model/resource.h"
 
 static void knob_row(const struct knob *knob)
@@ -14,6 +15,8 @@ static void knob_row(const struct knob *knob)
     char preset[128], low[128], high[128];
     int64_t storage[1] = { knob->preset };
     struct knob alone = *knob;
+    const char *unit =
+        knob->unit && knob->kind == KNOB_INT ? knob->unit : ""; /* others are written with theirs */
     alone.offset = 0;
     alone.secret = false;
     if (knob->kind == KNOB_TEXT) {
@@ -38,8 +41,7 @@ static void knob_row(const struct knob *knob)
         }
     }
     printf("| `%s` | %s | %s%s%s%s%s | %s |\n", knob->name, preset[0] ? preset : "", low,
-           high[0] ? " … " : "", high, knob->unit ? " " : "", knob->unit ? knob->unit : "",
-           knob->doc ? knob->doc : "");
+           high[0] ? " … " : "", high, unit[0] ? " " : "", unit, knob->doc ? knob->doc : "");
 }
 
 static void print_knobs(void)
@@ -60,19 +62,27 @@ static void print_knobs(void)
     }
 }
 
-static void print_metrics(void)
+static void metric_row(const char *name, enum metric_kind kind, const char *doc)
 {
     static const char *const kinds[] = { "counter", "gauge", "histogram" };
-    printf("# Metrics\n\nServed at `/metrics` on the admin listener; printed by `lintel reference metrics`. "
-           "Counters carry the suffix `_total`.\n\n| metric | kind | meaning |\n|---|---|---|\n");
+    printf("| `%s%s` | %s | %s |\n", name, kind == METRIC_COUNTER ? "_total" : "", kinds[kind], doc);
+}
+
+static void print_metrics(void)
+{
+    printf(
+        "# Metrics\n\nServed at `/metrics` on the admin listener; printed by `lintel reference metrics`.\n\n"
+        "| metric | kind | meaning |\n|---|---|---|\n");
     for (int i = 0; modules[i]; i++)
         for (struct metric *const *at = modules[i]->metrics; at && *at; at++) {
-            const struct metric *metric = *at;
-            const char *prefix = modules[i]->metrics_prefix ? modules[i]->metrics_prefix : modules[i]->name;
-            const bool suffixed = strcmp(metric->unit, "seconds") == 0 || strcmp(metric->unit, "bytes") == 0;
-            printf("| `lintel_%s_%s%s%s` | %s | %s |\n", prefix, metric->name, suffixed ? "_" : "",
-                   suffixed ? metric->unit : "", kinds[metric->kind], metric->doc);
+            char name[160];
+            exposition_family_name(name, sizeof name,
+                                   modules[i]->metrics_prefix ? modules[i]->metrics_prefix : modules[i]->name,
+                                   *at);
+            metric_row(name, (*at)->kind, (*at)->doc);
         }
+    for (const struct exposition_family *family = exposition_computed; family->name; family++)
+        metric_row(family->name, family->kind, family->doc);
 }
 
 static void print_problems(void)
@@ -116,7 +126,7 @@ static void print_resource_schema(void)
     struct text text;
     text_init_heap(&text, 0);
     resource_schema_write(&text);
-    printf("%.*s\n", BYTES_ARG(text_bytes(&text)));
+    printf("%.*s", BYTES_ARG(text_bytes(&text)));
     text_done(&text);
 }
 

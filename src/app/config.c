@@ -308,16 +308,15 @@ bool config_cursor_key(struct app_conf *conf, struct cursor_key *ret_key)
 
 /* ---- its schema ---- */
 
-static void knob_schema(struct text *text, const struct knob *knob)
+static void knob_type_schema(struct text *text, const struct knob *knob)
 {
-    json_write_key(text, bytes_of(knob->name));
     switch (knob->kind) {
     case KNOB_INT:
-        text_printf(text, "{\"type\":\"integer\",\"minimum\":%lld,\"maximum\":%lld", (long long)knob->min,
+        text_printf(text, "{\"type\":\"integer\",\"minimum\":%lld,\"maximum\":%lld}", (long long)knob->min,
                     (long long)knob->max);
         break;
     case KNOB_BOOL:
-        text_lit(text, "{\"type\":\"boolean\"");
+        text_lit(text, "{\"type\":\"boolean\"}");
         break;
     case KNOB_CHOICE:
         text_lit(text, "{\"enum\":[");
@@ -326,19 +325,33 @@ static void knob_schema(struct text *text, const struct knob *knob)
                 text_byte(text, ',');
             json_write_string(text, bytes_of(knob->choices[i]));
         }
-        text_byte(text, ']');
+        text_lit(text, "]}");
         break;
     case KNOB_DURATION:
-        text_lit(text, "{\"type\":\"string\",\"pattern\":\"^[0-9]+(ns|us|ms|s|m|h|d)$\"");
+        text_lit(text, "{\"type\":\"string\",\"pattern\":\"^[0-9]+ *(ns|us|ms|s|m|h|d)$\"}");
+        if (knob->min == 0)
+            text_lit(text, ",{\"const\":0}");
         break;
     case KNOB_SIZE:
-        text_lit(text, "{\"type\":[\"string\",\"integer\"]");
+        text_printf(text,
+                    "{\"type\":\"integer\",\"minimum\":%lld,\"maximum\":%lld},"
+                    "{\"type\":\"string\",\"pattern\":\"^[0-9]+ *(B|KiB|MiB|GiB|kB|MB|GB)$\"}",
+                    (long long)knob->min, (long long)knob->max);
         break;
     case KNOB_TEXT:
-        text_lit(text, "{\"type\":\"string\"");
+        text_lit(text, "{\"type\":[\"string\",\"number\",\"boolean\"]}");
         break;
     }
-    text_lit(text, ",\"description\":");
+}
+
+static void knob_schema(struct text *text, const struct knob *knob)
+{
+    json_write_key(text, bytes_of(knob->name));
+    text_lit(text, "{\"anyOf\":[");
+    knob_type_schema(text, knob);
+    if (knob->kind != KNOB_TEXT)
+        text_lit(text, ",{\"type\":\"string\",\"pattern\":\"\\\\$\\\\{\"}"); /* ${NAME} */
+    text_lit(text, "],\"description\":");
     json_write_string(text, bytes_of(knob->doc ? knob->doc : ""));
     text_byte(text, '}');
 }
@@ -356,7 +369,7 @@ void config_schema_write(struct text *text)
         if (!modules[i]->knobs)
             continue;
         json_write_key(text, bytes_of(modules[i]->name));
-        text_lit(text, "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{");
+        text_lit(text, "{\"type\":[\"object\",\"null\"],\"additionalProperties\":false,\"properties\":{");
         for (const struct knob *knob = modules[i]->knobs; knob->name; knob++) {
             knob_schema(text, knob);
             text_byte(text, ',');

@@ -49,8 +49,12 @@ static bool parse_united(struct bytes value, const struct unit *units, size_t co
 static void print_united(int64_t value, const struct unit *units, size_t count, char *text, size_t room)
 {
     const struct unit *best = &units[0];
+    if (value == 0) {
+        snprintf(text, room, "0");
+        return;
+    }
     for (size_t i = 0; i < count; i++)
-        if (value && value % units[i].factor == 0 && units[i].factor > best->factor)
+        if (value % units[i].factor == 0 && units[i].factor > best->factor)
             best = &units[i];
     snprintf(text, room, "%lld%s", (long long)(value / best->factor), best->name);
 }

@@ -18,7 +18,7 @@ struct page {
 };
 
 /* lintel_http_requests[_bytes|_seconds]: the family's name; counters get _total on their samples. */
-static void family_name(char *name, size_t room, const char *module, const struct metric *metric)
+void exposition_family_name(char *name, size_t room, const char *module, const struct metric *metric)
 {
     const bool suffixed = strcmp(metric->unit, "seconds") == 0 || strcmp(metric->unit, "bytes") == 0;
     snprintf(name, room, "lintel_%s_%s%s%s", module, metric->name, suffixed ? "_" : "",
@@ -90,7 +90,7 @@ static bool series_touched(const struct metric *metric)
 static void metric_write(struct page *page, const char *module, struct metric *metric)
 {
     char name[160];
-    family_name(name, sizeof name, module, metric);
+    exposition_family_name(name, sizeof name, module, metric);
     family_begin(page, name, metric->kind, metric->unit, metric->doc);
     const struct metric_series *labelled = atomic_load_explicit(&metric->series, memory_order_acquire);
     if (metric->own.cells && (!labelled || series_touched(metric)))
@@ -99,11 +99,49 @@ static void metric_write(struct page *page, const char *module, struct metric *m
         series_samples(page, name, metric, series);
 }
 
-static void one(struct page *page, const char *name, enum metric_kind kind, const char *unit, const char *doc,
-                double value)
+/* ---- what no metric stands for ---- */
+
+enum computed {
+    CONNECTIONS_OPEN,
+    REQUESTS_IN_FLIGHT,
+    READ_BYTES,
+    WRITTEN_BYTES,
+    CORE_BUSY,
+    CORE_TURN_LONGEST,
+    CORE_FIBERS,
+    CORE_TURNS,
+    PROCESS_CPU,
+    PROCESS_RESIDENT,
+    PROCESS_DESCRIPTORS,
+    LOG_DROPPED,
+};
+
+const struct exposition_family exposition_computed[] = {
+    [CONNECTIONS_OPEN] = { "lintel_http_connections_open", "", "Client connections.", METRIC_GAUGE },
+    [REQUESTS_IN_FLIGHT] = { "lintel_http_requests_in_flight", "", "Requests being served.", METRIC_GAUGE },
+    [READ_BYTES] = { "lintel_http_read_bytes", "bytes", "Bytes read from clients.", METRIC_COUNTER },
+    [WRITTEN_BYTES] = { "lintel_http_written_bytes", "bytes", "Bytes written to clients.", METRIC_COUNTER },
+    [CORE_BUSY] = { "lintel_core_busy_seconds", "seconds", "Time the core's loop spent outside poll.",
+                    METRIC_COUNTER },
+    [CORE_TURN_LONGEST] = { "lintel_core_turn_longest_seconds", "seconds",
+                            "Longest turn of the loop since the last reading: the lag a ready request may "
+                            "have met.",
+                            METRIC_GAUGE },
+    [CORE_FIBERS] = { "lintel_core_fibers", "", "Fibers in flight.", METRIC_GAUGE },
+    [CORE_TURNS] = { "lintel_core_turns", "", "Turns of the loop.", METRIC_COUNTER },
+    [PROCESS_CPU] = { "process_cpu_seconds", "seconds", "User and system CPU time.", METRIC_COUNTER },
+    [PROCESS_RESIDENT] = { "process_resident_memory_bytes", "bytes", "Resident memory.", METRIC_GAUGE },
+    [PROCESS_DESCRIPTORS] = { "process_open_fds", "", "Open file descriptors.", METRIC_GAUGE },
+    [LOG_DROPPED] = { "lintel_log_dropped_lines", "", "Log lines lost to a full or broken log.",
+                      METRIC_COUNTER },
+    { 0 },
+};
+
+static void one(struct page *page, enum computed which, double value)
 {
-    family_begin(page, name, kind, unit, doc);
-    number_sample(page, name, kind == METRIC_COUNTER ? "_total" : "", "", value);
+    const struct exposition_family *family = &exposition_computed[which];
+    family_begin(page, family->name, family->kind, family->unit, family->doc);
+    number_sample(page, family->name, family->kind == METRIC_COUNTER ? "_total" : "", "", value);
 }
 
 static double resident_bytes(void)
@@ -135,24 +173,24 @@ static void process_write(struct page *page)
     getrusage(RUSAGE_SELF, &usage);
     const double cpu_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 +
                          (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
-    one(page, "process_cpu_seconds", METRIC_COUNTER, "seconds", "User and system CPU time.", cpu_s);
-    one(page, "process_resident_memory_bytes", METRIC_GAUGE, "bytes", "Resident memory.", resident_bytes());
-    one(page, "process_open_fds", METRIC_GAUGE, "", "Open file descriptors.", open_descriptors());
-    one(page, "lintel_log_dropped_lines", METRIC_COUNTER, "", "Log lines lost to a full or broken log.",
-        (double)log_dropped_total());
+    one(page, PROCESS_CPU, cpu_s);
+    one(page, PROCESS_RESIDENT, resident_bytes());
+    one(page, PROCESS_DESCRIPTORS, open_descriptors());
+    one(page, LOG_DROPPED, (double)log_dropped_total());
 }
 
-static void core_family(struct page *page, const struct kit *kit, const struct core_stats *stats,
-                        const char *name, enum metric_kind kind, const char *unit, const char *doc,
-                        size_t offset, double scale)
+static void by_core(struct page *page, const struct kit *kit, const struct core_stats *stats,
+                    enum computed which, size_t offset, double scale)
 {
-    family_begin(page, name, kind, unit, doc);
+    const struct exposition_family *family = &exposition_computed[which];
+    family_begin(page, family->name, family->kind, family->unit, family->doc);
     for (int i = 0; i < kit->cores_count; i++) {
         char labels[32];
         snprintf(labels, sizeof labels, "core=\"%d\"", i);
         int64_t value;
         memcpy(&value, (const char *)&stats[i] + offset, sizeof value);
-        number_sample(page, name, kind == METRIC_COUNTER ? "_total" : "", labels, (double)value * scale);
+        number_sample(page, family->name, family->kind == METRIC_COUNTER ? "_total" : "", labels,
+                      (double)value * scale);
     }
 }
 
@@ -161,15 +199,10 @@ static void cores_write(struct page *page, const struct kit *kit)
     struct core_stats stats[METRIC_CORES_MAX];
     for (int i = 0; i < kit->cores_count; i++)
         core_stats_read(kit->cores[i], &stats[i]);
-    core_family(page, kit, stats, "lintel_core_busy_seconds", METRIC_COUNTER, "seconds",
-                "Time the core's loop spent outside poll.", offsetof(struct core_stats, busy_ns), 1e-9);
-    core_family(page, kit, stats, "lintel_core_turn_longest_seconds", METRIC_GAUGE, "seconds",
-                "Longest turn of the loop since the last reading: the lag a ready request may have met.",
-                offsetof(struct core_stats, turn_longest_ns), 1e-9);
-    core_family(page, kit, stats, "lintel_core_fibers", METRIC_GAUGE, "", "Fibers in flight.",
-                offsetof(struct core_stats, fibers_running), 1);
-    core_family(page, kit, stats, "lintel_core_turns", METRIC_COUNTER, "", "Turns of the loop.",
-                offsetof(struct core_stats, turns_total), 1);
+    by_core(page, kit, stats, CORE_BUSY, offsetof(struct core_stats, busy_ns), 1e-9);
+    by_core(page, kit, stats, CORE_TURN_LONGEST, offsetof(struct core_stats, turn_longest_ns), 1e-9);
+    by_core(page, kit, stats, CORE_FIBERS, offsetof(struct core_stats, fibers_running), 1);
+    by_core(page, kit, stats, CORE_TURNS, offsetof(struct core_stats, turns_total), 1);
 }
 
 void exposition_write(struct text *text, const struct kit *kit, bool open_metrics)
@@ -181,14 +214,10 @@ void exposition_write(struct text *text, const struct kit *kit, bool open_metric
                          *metric);
     struct http_server_state state;
     http_server_state(kit->server, &state);
-    one(&page, "lintel_http_connections_open", METRIC_GAUGE, "", "Client connections.",
-        (double)state.connections_open);
-    one(&page, "lintel_http_requests_in_flight", METRIC_GAUGE, "", "Requests being served.",
-        (double)state.requests_in_flight);
-    one(&page, "lintel_http_read_bytes", METRIC_COUNTER, "bytes", "Bytes read from clients.",
-        (double)state.bytes_in_total);
-    one(&page, "lintel_http_written_bytes", METRIC_COUNTER, "bytes", "Bytes written to clients.",
-        (double)state.bytes_out_total);
+    one(&page, CONNECTIONS_OPEN, (double)state.connections_open);
+    one(&page, REQUESTS_IN_FLIGHT, (double)state.requests_in_flight);
+    one(&page, READ_BYTES, (double)state.bytes_in_total);
+    one(&page, WRITTEN_BYTES, (double)state.bytes_out_total);
     cores_write(&page, kit);
     process_write(&page);
     if (open_metrics)
