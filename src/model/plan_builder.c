@@ -84,6 +84,13 @@ void plan_column_write(struct plan_builder *builder, int alias, const struct res
     text_add(&builder->sql, compiled->sql);
 }
 
+void plan_operand_write(struct plan_builder *builder, int alias, const struct resource *resource,
+                        const struct column *column)
+{
+    plan_column_write(builder, alias, resource, column);
+    text_add(&builder->sql, plan_column_of(resource, column)->operand_cast);
+}
+
 void plan_operator(struct plan_builder *builder, struct bytes schema, const char *operator)
 {
     struct text *sql = &builder->sql;

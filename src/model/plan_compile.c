@@ -39,6 +39,23 @@ static bool is_unordered(uint32_t oid)
     }
 }
 
+static bool is_of_catalog(const struct pg_type *type)
+{
+    return bytes_is(type->schema, "pg_catalog");
+}
+
+/* Base types of extensions whose operators have the usual names. Others may have any: they are shown, and
+ * told whether they are null, but neither compared nor sorted by. */
+static bool is_known(const struct pg_type *type, bool ordered)
+{
+    static const char *const names[] = { "citext", "ltree",  "cube", "seg", "isbn",   "isbn13",
+                                         "issn",   "issn13", "ismn", "upc", "ismn13", "ean13" };
+    for (size_t i = 0; i < array_count(names); i++)
+        if (bytes_is(type->name, names[i]))
+            return true;
+    return !ordered && bytes_is(type->name, "hstore");
+}
+
 static bool type_is_ordered(const struct pg_type *type, int depth)
 {
     type = plan_base_type(type);
@@ -56,24 +73,28 @@ static bool type_is_ordered(const struct pg_type *type, int depth)
         return false;
     case PG_TYPE_JSON:
         return type->oid == 3802;
+    case PG_TYPE_STRING:
+        return is_of_catalog(type) ? !is_unordered(type->oid) : is_known(type, true);
     default:
         return !is_unordered(type->oid);
     }
-}
-
-static bool is_of_catalog(const struct pg_type *type)
-{
-    return bytes_is(type->schema, "pg_catalog");
 }
 
 /* Only base types bring their own operators; those of enums, arrays, composites and ranges are polymorphic.
  */
 void plan_column_init(struct plan_column *column, const struct pg_type *type)
 {
-    column->type = plan_base_type(type);
-    column->ordered = type_is_ordered(type, 0);
-    const bool tid_or_xid = column->type->oid == 27 || column->type->oid == 28;
-    column->compared = column->ordered || (tid_or_xid && is_of_catalog(column->type));
+    const struct pg_type *base = plan_base_type(type);
+    column->type = base;
+    column->ordered = type_is_ordered(base, 0);
+    column->compared = column->ordered || (is_of_catalog(base) && (base->oid == 27 || base->oid == 28)) ||
+                       (base->kind == PG_TYPE_STRING && !is_of_catalog(base) && is_known(base, false));
+}
+
+bool plan_is_polymorphic(const struct pg_type *type)
+{
+    return type->kind == PG_TYPE_ENUM || type->kind == PG_TYPE_ARRAY || type->kind == PG_TYPE_COMPOSITE ||
+           type->kind == PG_TYPE_RANGE || type->kind == PG_TYPE_MULTIRANGE;
 }
 
 static bool compile_columns(struct arena *arena, struct plan_resource *compiled)
@@ -97,6 +118,12 @@ static bool compile_columns(struct arena *arena, struct plan_resource *compiled)
             text_init(&sql, arena, columns[i].type->schema.size + 2);
             sqltext_identifier(&sql, columns[i].type->schema);
             columns[i].operator_schema = text_bytes(&sql);
+        }
+        if (relation->columns[i].type->domain_base && plan_is_polymorphic(columns[i].type)) {
+            text_init(&sql, arena, columns[i].type->sql.size + 2);
+            text_lit(&sql, "::");
+            text_add(&sql, columns[i].type->sql);
+            columns[i].operand_cast = text_bytes(&sql);
         }
         if (!text_ok(&sql))
             return false;

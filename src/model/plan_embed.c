@@ -14,6 +14,18 @@ static bool points_away(const struct embed *embed, const struct resource *parent
     return embed->kind == EMBED_ONE && embed->foreign->relation == parent->relation;
 }
 
+/* j1."tag_id": a column of the join table, as an operator takes it. */
+static void join_column_write(struct plan_builder *builder, int alias, const struct column *column)
+{
+    const struct pg_type *base = plan_base_type(column->type);
+    text_printf(&builder->sql, "j%d.", alias);
+    sqltext_identifier(&builder->sql, column->name);
+    if (column->type->domain_base && plan_is_polymorphic(base)) {
+        text_lit(&builder->sql, "::");
+        text_add(&builder->sql, base->sql);
+    }
+}
+
 void plan_source_write(struct plan_builder *builder, const struct resource *resource,
                        const struct embed *embed, int alias)
 {
@@ -28,10 +40,10 @@ void plan_source_write(struct plan_builder *builder, const struct resource *reso
     text_printf(sql, " AS j%d ON ", alias);
     for (int i = 0; i < embed->far->columns_count; i++) {
         const struct column *column = embed->far->target_columns[i];
-        text_printf(sql, "%sj%d.", i ? " AND " : "", alias);
-        sqltext_identifier(sql, embed->far->columns[i]->name);
+        text_add_z(sql, i ? " AND " : "");
+        join_column_write(builder, alias, embed->far->columns[i]);
         plan_operator(builder, plan_column_of(resource, column)->operator_schema, "=");
-        plan_column_write(builder, alias, resource, column);
+        plan_operand_write(builder, alias, resource, column);
     }
 }
 
@@ -46,14 +58,13 @@ void plan_join_write(struct plan_builder *builder, const struct resource *parent
         if (i)
             text_lit(sql, " AND ");
         if (embed->far) {
-            text_printf(sql, "j%d.", alias);
-            sqltext_identifier(sql, foreign->columns[i]->name);
+            join_column_write(builder, alias, foreign->columns[i]);
         } else {
-            plan_column_write(builder, alias, embed->target,
-                              away ? foreign->target_columns[i] : foreign->columns[i]);
+            plan_operand_write(builder, alias, embed->target,
+                               away ? foreign->target_columns[i] : foreign->columns[i]);
         }
         plan_operator(builder, plan_column_of(parent, near)->operator_schema, "=");
-        plan_column_write(builder, parent_alias, parent, near);
+        plan_operand_write(builder, parent_alias, parent, near);
     }
 }
 
@@ -106,7 +117,7 @@ bool plan_tenant_write(struct plan_builder *builder, const struct resource *reso
     struct bytes value;
     if (!plan_tenant_value(builder, resource, &value))
         return false;
-    plan_column_write(builder, alias, resource, resource->tenant_field->column);
+    plan_operand_write(builder, alias, resource, resource->tenant_field->column);
     plan_operator(builder, column->operator_schema, "=");
     plan_param_cast(builder, value, column->type);
     return true;

@@ -80,9 +80,10 @@ static bool operator_fits(const struct comparison *comparison)
         return family == FAMILY_TEXT || family == FAMILY_TSVECTOR;
     case FILTER_CS:
     case FILTER_CD:
-        return family == FAMILY_ARRAY || family == FAMILY_RANGE || family == FAMILY_JSON;
+        return (family == FAMILY_ARRAY && comparison->column.compared) || family == FAMILY_RANGE ||
+               family == FAMILY_JSON;
     case FILTER_OV:
-        return family == FAMILY_ARRAY || family == FAMILY_RANGE;
+        return (family == FAMILY_ARRAY && comparison->column.compared) || family == FAMILY_RANGE;
     default:
         return family == FAMILY_RANGE;
     }
@@ -193,6 +194,8 @@ static void left_write(const struct comparison *comparison)
                      leaf->field.steps, leaf->field.steps_count);
     if (plan_field_type(comparison->field, leaf->field.steps, leaf->field.steps_count)->oid == 114)
         text_lit(&comparison->builder->sql, "::pg_catalog.jsonb"); /* json itself has no operators */
+    if (!leaf->field.steps_count)
+        text_add(&comparison->builder->sql, comparison->column.operand_cast);
 }
 
 static bool compare_write(const struct comparison *comparison)

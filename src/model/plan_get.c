@@ -21,7 +21,7 @@ void plan_key_write(struct plan_builder *builder, const struct resource *resourc
     for (int i = 0; i < resource->key_count; i++) {
         const struct plan_column *column = plan_column_of(resource, resource->key[i]->column);
         text_add_z(&builder->sql, i ? " AND " : "");
-        plan_column_write(builder, 0, resource, resource->key[i]->column);
+        plan_operand_write(builder, 0, resource, resource->key[i]->column);
         plan_operator(builder, column->operator_schema, "=");
         plan_param_cast(builder, values[i], column->type);
     }
@@ -61,7 +61,7 @@ static bool get_write(struct plan_builder *builder, struct plan_node *root, cons
         const struct plan_column *column =
             plan_column_of(root->resource, root->resource->tenant_field->column);
         text_lit(&builder->sql, " AND ");
-        text_add(&builder->sql, column->root_sql);
+        plan_operand_write(builder, 0, root->resource, root->resource->tenant_field->column);
         plan_operator(builder, column->operator_schema, "=");
         plan_param_cast(builder, (struct bytes){ NULL, 0 }, column->type);
     }

@@ -34,9 +34,11 @@ bool plan_builder_finish(struct plan_builder *builder, struct bytes *ret_sql, st
 
 /* ---- made once for each resource ---- */
 
-struct plan_column {              /* beside relation->columns */
-    struct bytes sql;             /* "name", quoted */
-    struct bytes root_sql;        /* t."name" */
+struct plan_column {       /* beside relation->columns */
+    struct bytes sql;      /* "name", quoted */
+    struct bytes root_sql; /* t."name" */
+    struct bytes
+        operand_cast; /* "::base": a domain whose base has polymorphic operators, which know no domains */
     const struct pg_type *type;   /* without its domains */
     struct bytes operator_schema; /* quoted, of a type whose operators are not in pg_catalog; else empty */
     bool ordered;                 /* has < and >: can be sorted by */
@@ -72,6 +74,8 @@ static inline const struct plan_column *plan_column_of(const struct resource *re
 }
 /* Without domains around it. */
 const struct pg_type *plan_base_type(const struct pg_type *type);
+/* Its operators are those of any enum, array, row or range, and take no domain over one. */
+bool plan_is_polymorphic(const struct pg_type *type);
 /* What the columns of a type can do. */
 void plan_column_init(struct plan_column *column, const struct pg_type *type);
 
@@ -131,6 +135,9 @@ void plan_alias(struct plan_builder *builder, int alias);
 /* t1."name" */
 void plan_column_write(struct plan_builder *builder, int alias, const struct resource *resource,
                        const struct column *column);
+/* The same, as an operator takes it. */
+void plan_operand_write(struct plan_builder *builder, int alias, const struct resource *resource,
+                        const struct column *column);
 /* Errors: false, PROBLEM_QUERY for steps into what is no JSON. */
 bool plan_steps_check(const struct field *field, const struct field_step *steps, int steps_count);
 /* (t1."name" -> $1::pg_catalog.text ->> $2::pg_catalog.text) */

@@ -59,13 +59,6 @@ static void add3(struct text *text, const char *before, struct bytes middle, con
 
 static void write_value(const struct json_writer *writer, const struct pg_type *type, struct bytes sql);
 
-/* A name for an element that no outer level uses. */
-static struct bytes element_name(const struct json_writer *writer, char *room, size_t size)
-{
-    const int written = snprintf(room, size, "e%d", writer->depth);
-    return (struct bytes){ room, (size_t)written };
-}
-
 static void write_cast(const struct json_writer *writer, const struct pg_type *type, struct bytes sql)
 {
     const bool array = type->kind == PG_TYPE_ARRAY;
@@ -102,13 +95,13 @@ static void write_range(const struct json_writer *writer, const struct pg_type *
 static void write_multirange(const struct json_writer *writer, const struct pg_type *type, struct bytes sql)
 {
     struct text *text = writer->text;
-    char room[16];
-    const struct bytes element = element_name(writer, room, sizeof room);
     const struct json_writer inner = { text, writer->encoding, writer->depth + 1 };
+    char name[16]; /* that no outer level uses */
+    snprintf(name, sizeof name, "e%d", writer->depth);
     add3(text, "CASE WHEN ", sql, " IS NOT NULL THEN pg_catalog.to_json(ARRAY(SELECT ");
-    write_range(&inner, type, element);
+    write_range(&inner, type, bytes_of(name));
     add3(text, " FROM pg_catalog.unnest(", sql, ") ");
-    add3(text, "AS u(", element, "))) END");
+    add3(text, "AS u(", bytes_of(name), "))) END");
 }
 
 /* The brackets of all dimensions around element n: one for each dimension whose block begins (n - 1) or ends
@@ -137,27 +130,45 @@ static void write_block_sizes(struct text *text, struct bytes sql)
     text_lit(text, ") l) z");
 }
 
+/* The elements in a row, numbered. unnest() would take rows apart into their columns, so they come as text.
+ */
+static void write_elements(struct text *text, const struct pg_type *type, struct bytes sql, const char *name)
+{
+    add3(text, " FROM pg_catalog.unnest((", sql,
+         plan_base_type(type->element)->kind == PG_TYPE_COMPOSITE ? ")::pg_catalog.text[])" : "))");
+    add3(text, " WITH ORDINALITY AS u(", bytes_of(name), ", n)");
+}
+
 /* One dimension is the rule. For more, the elements are written in a row and the brackets set by counting. */
 static void write_array(const struct json_writer *writer, const struct pg_type *type, struct bytes sql)
 {
     struct text *text = writer->text;
-    char room[16];
-    const struct bytes element = element_name(writer, room, sizeof room);
     const struct json_writer inner = { text, writer->encoding, writer->depth + 1 };
+    const struct pg_type *element_type = plan_base_type(type->element);
+    char name[16];
+    snprintf(name, sizeof name, "e%d", writer->depth);
+    struct text element;
+    text_init_heap(&element, 0);
+    text_add_z(&element, name);
+    if (element_type->kind == PG_TYPE_COMPOSITE)
+        add3(&element, "::", element_type->sql, "");
     add3(text, "CASE pg_catalog.array_ndims(", sql, ") WHEN 1 THEN pg_catalog.to_json(ARRAY(SELECT ");
-    write_value(&inner, type->element, element);
-    add3(text, " FROM pg_catalog.unnest(", sql, ") WITH ORDINALITY ");
-    add3(text, "AS u(", element, ", n) ORDER BY n)) ELSE CASE WHEN ");
-    add3(text, "", sql, " IS NOT NULL THEN coalesce((SELECT pg_catalog.string_agg(");
+    write_value(&inner, element_type, text_bytes(&element));
+    write_elements(text, type, sql, name);
+    add3(text, " ORDER BY n)) ELSE CASE WHEN ", sql,
+         " IS NOT NULL THEN coalesce((SELECT pg_catalog.string_agg(");
     write_brackets(text, "[", "(n - 1)");
     text_lit(text, " || coalesce(pg_catalog.to_json(");
-    write_value(&inner, type->element, element);
+    write_value(&inner, element_type, text_bytes(&element));
     text_lit(text, ")::pg_catalog.text, 'null') || ");
     write_brackets(text, "]", "n");
-    add3(text, ", ',' ORDER BY n) FROM pg_catalog.unnest(", sql, ") WITH ORDINALITY ");
-    add3(text, "AS u(", element, ", n), ");
+    text_lit(text, ", ',' ORDER BY n)");
+    write_elements(text, type, sql, name);
+    text_lit(text, ", ");
     write_block_sizes(text, sql);
     text_lit(text, "), '[]')::pg_catalog.json END END");
+    text->failed |= !text_ok(&element);
+    text_done(&element);
 }
 
 static void write_composite(const struct json_writer *writer, const struct pg_type *type, struct bytes sql)

@@ -151,10 +151,11 @@ static void deferred_join_write(struct listing *listing)
         const struct column *column = listing->resource->key[i]->column;
         const struct plan_column *compiled = plan_column_of(listing->resource, column);
         text_add_z(&builder->sql, i ? " AND " : " ON ");
-        text_add(&builder->sql, compiled->root_sql);
+        plan_operand_write(builder, 0, listing->resource, column);
         plan_operator(builder, compiled->operator_schema, "=");
         text_lit(&builder->sql, "p.");
         text_add(&builder->sql, compiled->sql);
+        text_add(&builder->sql, compiled->operand_cast);
     }
 }
 

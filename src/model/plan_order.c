@@ -82,10 +82,10 @@ static bool own_column_add(struct maker *maker, const struct column *column, boo
     if (!key)
         return false;
     key->sql = compiled->root_sql;
-    if (maker->alias) {
+    if (maker->alias || compiled->operand_cast.size) {
         struct plan_builder part = { .arena = maker->builder->arena };
-        text_init(&part.sql, part.arena, compiled->sql.size + 8);
-        plan_column_write(&part, maker->alias, maker->resource, column);
+        text_init(&part.sql, part.arena, compiled->sql.size + compiled->operand_cast.size + 8);
+        plan_operand_write(&part, maker->alias, maker->resource, column);
         key->sql = text_bytes(&part.sql);
     }
     key->outer_sql = key->sql;
@@ -175,6 +175,8 @@ static bool item_add(struct maker *maker, const struct order_item *item)
     plan_field_write(maker->builder, alias, resource, field, item->field.steps, item->field.steps_count);
     if (json)
         text_lit(&maker->builder->sql, "::pg_catalog.jsonb");
+    if (!item->field.steps_count)
+        text_add(&maker->builder->sql, plan_column_of(resource, field->column)->operand_cast);
     key->sql = text_bytes(&maker->builder->sql);
     const bool written = text_ok(&maker->builder->sql);
     maker->builder->sql = sql;

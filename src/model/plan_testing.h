@@ -65,18 +65,18 @@ static int64_t row_at(const struct asked *asked, int64_t i)
     return asked->plan.backwards ? asked->rows - 1 - i : i;
 }
 
-static const char *json_of(struct asked *asked)
+UNUSED static const char *json_of(struct asked *asked)
 {
     text_init(&asked->json, &asked->arena, 1024);
     for (int64_t i = 0; i < asked->rows; i++) {
         text_add_z(&asked->json, i ? "," : "");
         row_write(&asked->json, asked->plan.shape, asked->steps[0].result, row_at(asked, i),
-                  &fixture.set.encoding);
+                  &asked->plan.resource->set->encoding);
     }
     return text_z(&asked->json);
 }
 
-static bool ask_list(struct asked *asked, const char *target)
+UNUSED static bool ask_list(struct asked *asked, const char *target)
 {
     const struct resource *resource;
     struct list_query query;

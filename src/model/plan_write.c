@@ -463,7 +463,7 @@ static void version_write(struct writing *writing, const char *before)
         text_lit(&builder->sql, "false");
         return;
     }
-    plan_column_write(builder, 0, resource, resource->version->column);
+    plan_operand_write(builder, 0, resource, resource->version->column);
     plan_operator(builder, column->operator_schema, "=");
     plan_param_cast(builder, value, column->type);
 }
