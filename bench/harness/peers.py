@@ -122,7 +122,7 @@ class Postgres:
             "shared_buffers": f"{min(2048, memory_mb // 4)}MB", "max_connections": "200", "synchronous_commit": "off", "autovacuum": "off",
             "max_wal_size": "8GB", "checkpoint_timeout": "1h", "work_mem": "16MB", "wal_level": "replica",
         }
-        self._pgtemp("start", self.folder, "--until", str(os.getpid()), *[word for name, value in settings.items() for word in ("-c", f"{name}={value}")])
+        self._pgtemp("start", self.folder, "--until", str(os.getpid()), "--keep", *[word for name, value in settings.items() for word in ("-c", f"{name}={value}")])
         if not self.sql("SELECT 1 FROM pg_database WHERE datname = 'bench'"):
             self.load()
         return self
