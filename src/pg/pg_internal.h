@@ -263,6 +263,7 @@ void pg_pool_enqueue(struct pg_pool *pool, struct run *run);
 void pg_pool_dequeue(struct pg_pool *pool, struct run *run);
 /* Asks for a look at the queues and the dead at the end of this turn. */
 void pg_pool_touch(struct pg_pool *pool);
+void pg_pool_turn_all_away(struct pg_pool *pool);
 void pg_pool_conn_ready(struct conn *conn);
 void pg_pool_conn_failed(struct conn *conn, const char *why);
 void pg_pool_conn_gone(struct conn *conn);

@@ -553,6 +553,7 @@ void pg_run_abandon(struct run *run)
     metric_add(&pg_abandoned, 1);
     struct conn *conn = entry->conn;
     if (conn->role == ROLE_SESSION && !conn->session.holder) { /* alone there: nobody else is hit */
+        conn->session.patient = false;
         conn->clean = UNCLEAN; /* our housekeeping takes the blow of a cancel that comes late */
         pg_conn_cancel(conn);
     }

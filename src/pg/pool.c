@@ -109,7 +109,7 @@ static void patience_shorten(struct pg_pool *pool)
 }
 
 /* The database has been away for longer than the grace: nobody waits for it. */
-static void turn_all_away(struct pg_pool *pool)
+void pg_pool_turn_all_away(struct pg_pool *pool)
 {
     for (int role = 0; role < ROLES; role++)
         while (pool->queues[role].first)
@@ -478,7 +478,7 @@ void pg_pool_conn_failed(struct conn *conn, const char *why)
     if (!pool->failing_since_ns)
         pool->failing_since_ns = now_ns;
     if (away_for_long(pool))
-        turn_all_away(pool);
+        pg_pool_turn_all_away(pool);
 }
 
 void pg_pool_conn_gone(struct conn *conn)

@@ -41,6 +41,8 @@ static void look_at(struct conn *conn, int64_t now_ns, bool *retiring)
             pool->healthy_since_ns = 0;
         }
         pg_conn_close(conn, "no answer for too long");
+    } else if (conn->clean == UNCLEAN && conn->first && !conn->session.patient) {
+        pg_conn_cancel(conn); /* again: the first one may have come before the query began, and was ignored */
     } else if (is_spare(conn, now_ns) || (over_budget(pool) && pg_conn_idle(conn))) {
         pg_conn_close(conn, NULL);
     } else if (now_ns > conn->retire_at_ns && !*retiring && !conn->session.holder) {
@@ -145,7 +147,10 @@ bool pg_pool_drain(struct pg_pool *pool, int64_t until_ns)
     pool->keep = false;
     bool calm = true;
     for (;;) {
-        close_all(pool, true);
+        if (!pool->waiting) /* those who wait already are served by what is there */
+            close_all(pool, true);
+        else if (pool->open == 0)
+            pg_pool_turn_all_away(pool);
         if (pool->open == 0 || clock_now_ns() >= until_ns)
             break;
         calm = fiber_sleep(4 * NS_PER_MS);

@@ -425,7 +425,7 @@ static void gives_up(void *arg)
 static void impatient(void *arg)
 {
     (void)arg;
-    const char *slow = "select 'slept' from pg_sleep(0.15)", *good = "select 'good'";
+    const char *slow = "select 'slept' from pg_sleep(0.3)", *good = "select 'good'";
     earn(PG_READ, good);
     pg_statement_of(pool, bytes_of(slow))->earned = true;
     const int64_t cancels = metric_series_value(&pg_cancels.own);

@@ -35,7 +35,7 @@ static void loses(void *arg)
 {
     (void)arg;
     const char *sql = "select 'at times' from pg_sleep($1::float8)";
-    const char *times[] = { "0", "0", "0", "0.04" };
+    const char *times[] = { "0", "0", "0", "0.25" };
     for (int i = 0; i < 4; i++) {
         struct ask one = { 0 };
         ask_param(&one, times[i]);
@@ -97,20 +97,20 @@ static void sleeps(void *arg)
 static void stalled(void *arg)
 {
     (void)arg;
-    const char *slow = "select pg_sleep(0.3)", *quick = "select 'quick'";
+    const char *slow = "select pg_sleep(0.6)", *quick = "select 'quick'";
     expect(pg_pool_warm(pool));
     earn(PG_READ, quick);
-    expect(fiber_sleep(50 * NS_PER_MS)); /* both lanes are there */
-    expect_eq(pool_now().lanes, 2);
+    while (pool_now().lanes < 2)
+        expect(fiber_sleep(NS_PER_MS));
     statement(slow)->earned = true;
     spawn("slow", sleeps, (void *)(uintptr_t)slow);
     expect(fiber_sleep(20 * NS_PER_MS));
     const int64_t start_ns = clock_now_ns();
     for (int i = 0; i < 50; i++)
         (void)got(PG_READ, quick);
-    expect(clock_now_ns() - start_ns < 200 * NS_PER_MS); /* none of them stood behind the sleeper */
+    expect(clock_now_ns() - start_ns < 500 * NS_PER_MS); /* none of them stood behind the sleeper */
     expect_eq(pool_now().in_flight, 1);
-    join(NS_PER_S);
+    join(2 * NS_PER_S);
 }
 
 TEST(nobody_is_put_behind_a_stalled_batch)
@@ -123,18 +123,17 @@ TEST(nobody_is_put_behind_a_stalled_batch)
 static void all_stalled(void *arg)
 {
     (void)arg;
-    const char *slow = "select pg_sleep(0.3)", *quick = "select 'quick'";
+    const char *slow = "select pg_sleep(0.6)", *quick = "select 'quick'";
     earn(PG_READ, quick);
     statement(slow)->earned = true;
     spawn("slow", sleeps, (void *)(uintptr_t)slow);
     expect(fiber_sleep(20 * NS_PER_MS));
     spawn("quick", sleeps, (void *)(uintptr_t)quick); /* finds the only lane stalled: another one is opened */
-    expect(fiber_sleep(50 * NS_PER_MS));
-    expect_eq(pool_now().lanes, 2);
-    const int64_t start_ns = clock_now_ns();
+    while (pool_now().lanes < 2)
+        expect(fiber_sleep(NS_PER_MS));
     (void)got(PG_READ, quick);
-    expect(clock_now_ns() - start_ns < 100 * NS_PER_MS);
-    join(NS_PER_S);
+    expect(pool_now().in_flight >= 1); /* the sleeper still sleeps */
+    join(2 * NS_PER_S);
 }
 
 TEST(another_lane_is_opened_while_all_are_stalled)
@@ -168,12 +167,12 @@ static void exhausted(void *arg)
         spawn("waiter", waits, (void *)i);
     expect(fiber_sleep(20 * NS_PER_MS));
     expect(waiters[3].problem == &PROBLEM_POOL_EXHAUSTED); /* one past waiting_max: at once */
-    expect(waiter_ns[3] < 10 * NS_PER_MS);
+    expect(waiter_ns[3] < 50 * NS_PER_MS);
     expect_eq(pool_now().waiting, 3);
-    expect(fiber_sleep(150 * NS_PER_MS));
+    expect(fiber_sleep(250 * NS_PER_MS));
     for (int i = 0; i < 3; i++) {
         expect(waiters[i].problem == &PROBLEM_POOL_EXHAUSTED);
-        expect(waiter_ns[i] >= 100 * NS_PER_MS && waiter_ns[i] < 150 * NS_PER_MS);
+        expect(waiter_ns[i] >= 100 * NS_PER_MS && waiter_ns[i] < 250 * NS_PER_MS);
     }
     expect_eq(pool_now().waiting, 0);
     pg_session_return(session);

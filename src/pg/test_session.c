@@ -304,10 +304,10 @@ TEST(settings_hold_until_the_end_of_the_transaction)
 static struct ask left, right;
 static const char *const cross_left =
     "with a as (update public.books set title = 'l' where id = 1 returning 1)"
-    " select pg_sleep(0.05), public.touch(2) from a";
+    " select pg_sleep(0.2), public.touch(2) from a";
 static const char *const cross_right =
     "with a as (update public.books set title = 'r' where id = 2 returning 1)"
-    " select pg_sleep(0.05), public.touch(1) from a";
+    " select pg_sleep(0.2), public.touch(1) from a";
 static void ask_left(void *arg)
 {
     (void)!ask(&left, PG_WRITE, arg);
@@ -323,6 +323,12 @@ static void deadlock(void *arg)
 {
     (void)arg;
     left = right = (struct ask){ 0 };
+    struct pg_session *sessions[2]; /* both connections are there before */
+    for (int i = 0; i < 2; i++)
+        expect(pg_session_borrow(pool, PG_ACCESS_WRITE, &sessions[i]));
+    for (int i = 0; i < 2; i++)
+        pg_session_return(sessions[i]);
+    settle();
     spawn("left", ask_left, (void *)(uintptr_t)cross_left);
     spawn("right", ask_right, (void *)(uintptr_t)cross_right);
     join(10 * NS_PER_S);
