@@ -26,7 +26,7 @@ struct bench {
     const char *name, *sql;
     enum pg_kind kind;
     bool context, slow_mix, synchronous;
-    int64_t lanes;
+    const char *commit; /* how the server commits; NULL: without waiting */
 };
 static const struct bench benches[] = {
     { "sync libpq, row by key", "select * from public.bench where id = $1::int8", .synchronous = true },
@@ -35,8 +35,11 @@ static const struct bench benches[] = {
     { "20 rows", "select * from public.bench where id > $1::int8 order by id limit 20" },
     { "row by key, 1 in 200 sleeps 20 ms", "select * from public.bench where id = $1::int8",
       .slow_mix = true },
-    { "update by key", "update public.bench set price = price + 1 where id = $1::int8 returning id",
-      PG_WRITE },
+    { "update by key, commits wait for nothing",
+      "update public.bench set price = price + 1 where id = $1::int8 returning id", PG_WRITE },
+    { "update by key, commits wait 1 ms",
+      "update public.bench set price = price + 1 where id = $1::int8 returning id", PG_WRITE,
+      .commit = "on" },
 };
 static const struct bench *bench;
 static int64_t until_ns, done, running;
@@ -153,6 +156,22 @@ static void run_pooled(void)
     core_run(core);
 }
 
+/* For the connections that come after. commit_delay sleeps before the flush, as a slow disk does (and
+ * grouping works). */
+static void set_commit(const char *commit)
+{
+    char sql[256];
+    snprintf(
+        sql, sizeof sql,
+        "alter role current_user set synchronous_commit = %s; alter role current_user set commit_delay = %d",
+        commit ? commit : "off", commit ? 1000 : 0);
+    PGconn *conn = PQconnectdb(url);
+    PGresult *result = PQexec(conn, sql);
+    check(PQresultStatus(result) == PGRES_COMMAND_OK);
+    PQclear(result);
+    PQfinish(conn);
+}
+
 static void run_synchronous(void)
 {
     PGconn *conn = PQconnectdb(url);
@@ -175,7 +194,8 @@ static void set_up(void)
     if (!url[0]) {
         char command[300];
         snprintf(dir, sizeof dir, "/tmp/lpgb-%d", (int)getpid());
-        snprintf(command, sizeof command, PGTEMP " start %s --until %d", dir, (int)getpid());
+        snprintf(command, sizeof command, PGTEMP " start %s --until %d --durable -c commit_siblings=0", dir,
+                 (int)getpid());
         FILE *out = popen(command, "r");
         check(out && fgets(url, sizeof url, out) && pclose(out) == 0);
         url[strcspn(url, "\n")] = '\0';
@@ -202,6 +222,7 @@ int main(int count, char **args)
         bench = &benches[i];
         done = 0;
         pool = NULL;
+        set_commit(bench->commit);
         const int64_t start_ns = clock_now_ns(), cpu_ns = clock_thread_cpu_ns(), server_ns = server_cpu_ns();
         until_ns = start_ns + (int64_t)(seconds * 1e9);
         if (bench->synchronous)

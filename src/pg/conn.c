@@ -83,10 +83,8 @@ struct pinned {
  * setting leaked. */
 static const struct pinned pinned[] = {
     { "DateStyle", "ISO" }, /* reported with its field order: "ISO, MDY" */
-    { "TimeZone", "UTC" },
-    { "IntervalStyle", "iso_8601" },
-    { "client_encoding", "UTF8" },
-    { "standard_conforming_strings", "on" },
+    { "TimeZone", "UTC" },         { "IntervalStyle", "iso_8601" },
+    { "client_encoding", "UTF8" }, { "standard_conforming_strings", "on" },
 };
 
 const char *pg_conn_settings_sql(const struct pg_pool *pool)

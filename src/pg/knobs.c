@@ -50,8 +50,7 @@ const struct knob pg_knobs[] = {
 
 struct metric pg_wait_seconds = HISTOGRAM("wait", "Time until a connection took a batch or was lent.");
 struct metric pg_hold_seconds = HISTOGRAM("hold", "Time for which a session was lent.");
-struct metric pg_query_seconds =
-    HISTOGRAM("query", "Time from sending a batch until its Sync was answered.");
+struct metric pg_query_seconds = HISTOGRAM("query", "Time from sending a batch until its Sync was answered.");
 struct metric pg_lanes = GAUGE("lanes", "connections", "Open read lanes.");
 struct metric pg_writers = GAUGE("writers", "connections", "Open writers.");
 struct metric pg_sessions = GAUGE("sessions", "connections", "Open sessions.");

@@ -1,13 +1,16 @@
 #pragma once
-/* pg.h - the doors to PostgreSQL, as one core sees them: a pool of lanes, writers and sessions, and batches that travel
- * through them. One pool a core; connections never change core; only this room knows libpq.
+/* pg.h - the doors to PostgreSQL, as one core sees them: a pool of lanes, writers and sessions, and batches
+ * that travel through them. One pool a core; connections never change core; only this room knows libpq.
  *
- *   lane     pipelined, read-only, repeatable read; shared by many fibers; carries whole batches, one Sync each
- *   writer   pipelined to a depth that measured commit latency allows (1 when commits wait for a disk); read committed
- *   session  held by one fiber alone: transactions, cursors, streams, slow or unknown statements
+ *   lane     pipelined, read-only, repeatable read; shared by many fibers: whole batches, one Sync each
+ *   writer   read committed; pipelined while commits are cheap, one batch at a time when they wait for a disk
+ *   session  for one fiber at a time: transactions, cursors, streams, slow or unknown statements
  *
- * A batch = [context settings] [statement …] Sync = one implicit transaction, one round trip. A result counts as success
- * only after its Sync. A Sync is never shared. Values are always bound; parameters travel as text and are cast in the SQL. */
+ * A batch = [context settings] [statement …] Sync = one implicit transaction, one round trip. A result counts
+ * as success only after its Sync. A Sync is never shared. Values are always bound; parameters travel as text
+ * and are cast in the SQL. A statement starts on sessions, earns a shared connection by fast runs (knob
+ * slow), and loses it by one slow run. Every connection has search_path '', TimeZone UTC, DateStyle ISO,
+ * IntervalStyle iso_8601. */
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/check.h"
@@ -16,7 +19,7 @@
 #include "base/problem.h"
 
 struct pg_pool;
-struct pg_result;  /* rows of one statement; a thin skin over libpq's */
+struct pg_result; /* rows of one statement; a thin skin over libpq's */
 struct pg_session;
 
 /* ---- statements: identified by their text, prepared where they run, judged by how long they take ---- */
@@ -24,10 +27,12 @@ struct pg_session;
 struct pg_statement; /* one core's; lives as long as its pool */
 
 /* Interns a statement by its text. The text is copied. Errors: NULL (PROBLEM_TOO_LARGE) past 1 MiB of text.
- * At most knob statements_max per core; the least recently used unreferenced ones are dropped (and deallocated on
- * connections lazily): do not keep the pointer across a WAITS call unless pinned. */
+ * At most knob statements_max per core; the least recently used unreferenced ones are dropped (and
+ * deallocated on connections lazily): do not keep the pointer across a WAITS call unless pinned. pg_run holds
+ * those it runs. */
 struct pg_statement *pg_statement_of(struct pg_pool *pool, struct bytes sql);
-/* Pins it for the life of the pool (statements that are made once, such as get-by-key of a resource) / takes that back. */
+/* Pins it for the life of the pool (statements that are made once, such as get-by-key of a resource) / takes
+ * that back. */
 void pg_statement_pin(struct pg_statement *statement);
 void pg_statement_unpin(struct pg_statement *statement);
 struct bytes pg_statement_sql(const struct pg_statement *statement);
@@ -39,7 +44,8 @@ struct pg_setting { /* set_config(name, value, true): lives and dies with the ba
     struct bytes value;
 };
 
-#define PG_STEPS_MAX 16
+#define PG_SETTINGS_MAX 32 /* of one batch */
+#define PG_STEPS_MAX    16
 struct pg_step {
     struct pg_statement *statement;
     const struct bytes *params; /* text format; data NULL is SQL NULL; need not be NUL-terminated */
@@ -74,10 +80,12 @@ struct pg_batch {
     int retries;           /* out */
 };
 
-/* Sends the batch and waits for its Sync. Reads that hit a broken connection are retried once elsewhere; 40001 and 40P01 are
- * retried with jitter inside the deadline and a budget; 26000/0A000 (plan gone after DDL) re-prepare and retry once.
- * Waits:  until the Sync, the fiber's deadline, or cancellation (then the batch is abandoned: its results are drained and
- *         dropped by the connection, and count against admission meanwhile).
+/* Sends the batch and waits for its Sync. Reads that hit a broken connection are retried once elsewhere;
+ * 40001 and 40P01 are retried with jitter inside the deadline and a budget; 26000/0A000 (plan gone after DDL)
+ * re-prepare and retry once.
+ * Waits:  until the Sync, the fiber's deadline, or cancellation (then the batch is abandoned: its results are
+ *         drained and dropped by the connection, and count against admission meanwhile). A write that was
+ *         sent and given up has error.outcome_unknown set, beside PROBLEM_TIMEOUT or PROBLEM_CANCELLED.
  * Errors: false; failure_here has the problem (by SQLSTATE, pg/sqlstate.h), batch->error the server's words.
  * Owner:  everything in *batch is borrowed until return; results belong to the batch: pg_batch_done(). */
 WAITS bool pg_run(struct pg_pool *pool, struct pg_batch *batch);
@@ -101,9 +109,11 @@ void pg_result_free(struct pg_result *result);
 
 enum pg_access { PG_ACCESS_READ, PG_ACCESS_WRITE };
 
-/* Borrows a connection for this fiber alone. Returned by pg_session_return on every path (use auto_session): an open
- * transaction is rolled back (bounded, shielded), custom settings are reset, and if that is not certain the connection is
- * closed. A fiber that holds a session must not call pg_run(): check()ed. */
+/* Borrows a connection for this fiber alone. Returned by pg_session_return on every path (use auto_session),
+ * which never waits: what still runs is cancelled, an open transaction is rolled back, settings, locks,
+ * temporary tables and LISTENs end, and if that is not certain the connection is closed. The session is not
+ * to be used after its return. A fiber that holds one must not call pg_run(): check()ed, since PostgreSQL
+ * cannot see that deadlock. */
 WAITS bool pg_session_borrow(struct pg_pool *pool, enum pg_access access, struct pg_session **ret_session);
 void pg_session_return(struct pg_session *session);
 static inline void pg_session_leave(struct pg_session **session)
@@ -112,10 +122,10 @@ static inline void pg_session_leave(struct pg_session **session)
 }
 #define auto_session __attribute__((cleanup(pg_session_leave)))
 
-/* Sends the steps in one pipeline with one Sync (inside pg_begin…pg_commit they belong to that transaction; settings then
- * hold until its end) and waits. Same errors as pg_run, without retries. */
+/* Sends the steps in one pipeline with one Sync (inside pg_begin…pg_commit they belong to that transaction;
+ * settings then hold until its end) and waits. Same errors as pg_run, without retries. */
 WAITS bool pg_session_run(struct pg_session *session, struct pg_batch *batch);
-/* One statement without parameters through the extended protocol; for utility SQL (BEGIN, DECLARE, LISTEN …). */
+/* One statement without parameters, extended protocol, unprepared: for utility SQL (LISTEN, SET …). */
 WAITS bool pg_session_exec(struct pg_session *session, struct arena *arena, const char *sql);
 
 enum pg_level { PG_READ_COMMITTED, PG_REPEATABLE_READ, PG_SERIALIZABLE };
@@ -124,18 +134,25 @@ struct pg_tx { /* zero is no transaction */
     int savepoints;
     bool open;
 };
+/* BEGIN travels with the first statement: no round trip of its own. Run statements by
+ * pg_session_run(tx->session, …). */
 WAITS bool pg_begin(struct pg_pool *pool, struct pg_tx *tx, enum pg_level level);
 WAITS bool pg_savepoint(struct pg_tx *tx);
+/* Undoes what came after the innermost savepoint, and forgets that one. */
 WAITS bool pg_rollback_to_savepoint(struct pg_tx *tx);
-/* False with PROBLEM_OUTCOME_UNKNOWN when the connection broke after COMMIT was sent. */
+/* Ends the transaction in any case. False with PROBLEM_OUTCOME_UNKNOWN when the connection broke after COMMIT
+ * was sent; a transaction in which a statement had failed is rolled back and told as a failure. */
 WAITS bool pg_commit(struct pg_tx *tx);
 void pg_tx_leave(struct pg_tx *tx); /* rolls back unless committed */
 #define auto_tx __attribute__((cleanup(pg_tx_leave)))
 
-/* Rows in bounded pieces: a cursor on a read-only session, the next piece asked for while this one is used. */
+/* Rows in bounded pieces: a cursor on a read-only session, the next piece asked for while this one is used:
+ * two in memory. At most half of the pool serves streams. The fiber holds a session meanwhile. */
 struct pg_stream;
-/* One SELECT with parameters. chunk_rows: 1..10000 rows a piece. */
-WAITS bool pg_stream_open(struct pg_pool *pool, struct pg_batch *batch, int chunk_rows, struct pg_stream **ret_stream);
+/* One SELECT with parameters and settings; the batch's arena must outlive the stream, the rest is borrowed
+ * for the call. chunk_rows: 1..10000 rows a piece. */
+WAITS bool pg_stream_open(struct pg_pool *pool, struct pg_batch *batch, int chunk_rows,
+                          struct pg_stream **ret_stream);
 /* *ret_chunk NULL: the end, and the transaction has ended well. The chunk is valid until the next call. */
 WAITS bool pg_stream_next(struct pg_stream *stream, const struct pg_result **ret_chunk);
 void pg_stream_close(struct pg_stream *stream); /* NULL is harmless; cancels what still runs */
@@ -164,8 +181,10 @@ extern const struct problem *const pg_problems[];
 
 /* Shared by the pools of all cores: the address, the connection budget. Thread-safe. */
 struct pg_home;
-/* url: a PostgreSQL connection URI or key=value string (as libpq takes it); copied, never logged with its password.
- * Errors: false with PROBLEM_CONFIG when it cannot be parsed. */
+/* url: a PostgreSQL connection URI or key=value string, as libpq takes it (its environment variables too);
+ * copied, never logged with its password. cores: pools that will be opened; each is entitled to two
+ * connections.
+ * Errors: false with PROBLEM_CONFIG when it cannot be parsed, or when conf->max is less than 2 * cores. */
 bool pg_home_open(const char *url, const struct pg_conf *conf, int cores, struct pg_home **ret_home);
 void pg_home_close(struct pg_home *home); /* after the last pool */
 /* "host:port/database as user", for logs and messages: no password. */
@@ -176,7 +195,8 @@ bool pg_pool_open(struct pg_home *home, struct pg_pool **ret_pool);
 /* Ends idle connections, waits (bounded by until_ns) for busy ones, closes. In a fiber. */
 WAITS bool pg_pool_drain(struct pg_pool *pool, int64_t until_ns);
 void pg_pool_close(struct pg_pool *pool);
-/* Opens the lanes and one writer now and waits until one connection works; for start-up and readiness. */
+/* Opens the lanes and one writer now, keeps them open from here on, and waits until one connection works; for
+ * start-up and readiness. Errors: PROBLEM_DATABASE_DOWN as soon as an attempt fails, the cause saying why. */
 WAITS bool pg_pool_warm(struct pg_pool *pool);
 
 struct pg_pool_state {
@@ -187,7 +207,8 @@ struct pg_pool_state {
 };
 void pg_pool_state(const struct pg_pool *pool, struct pg_pool_state *ret_state);
 
-/* Calls changed(arg) on this core when a statement failed in a way that tells of DDL (42P01, 42703, 0A000, 42883…). */
+/* Calls changed(arg) on this core, in the fiber whose statement failed in a way that tells of DDL (42P01,
+ * 42703, 42883 …) and was not cured by preparing it anew. It must not wait. */
 void pg_pool_on_schema_change(struct pg_pool *pool, void (*changed)(void *arg), void *arg);
 
 /* ---- problems ---- */

@@ -18,7 +18,6 @@
 #include "fiber/fiber.h"
 #include "pg/pg.h"
 
-#define SETTINGS_MAX        32 /* of one batch */
 #define OPS_MAX             (2 * PG_STEPS_MAX + 12)
 #define EXECS_MAX           4  /* utility statements in front of a batch's steps */
 #define CONNECTS_MAX        4  /* connections being made at once, per core */
@@ -28,6 +27,7 @@
 #define GRACE_NS            NS_PER_S       /* how long a request waits for a database that is down */
 #define SILENCE_NS          (2 * NS_PER_S) /* beyond query_timeout without an answer, a connection is dead */
 #define CONTROL_NS          (5 * NS_PER_S) /* the same for our own housekeeping statements */
+#define LANE_REST_NS        NS_PER_S       /* a lane that was idle so long may become something else */
 #define TICK_NS             (250 * NS_PER_MS)
 #define COMMIT_WINDOW       64                /* batches by which writers are judged */
 #define FAST_COMMIT_NS      (300 * NS_PER_US) /* below it, commits wait for no disk: writers are pipelined */
@@ -198,6 +198,8 @@ bool pg_conn_access(struct conn *conn, enum pg_access access);
 /* Reads what came and finishes what is complete. */
 void pg_conn_readable(struct conn *conn);
 void pg_conn_flush(struct conn *conn);
+/* tls.c: whether bytes wait inside the TLS layer, where the loop cannot see them. */
+bool pg_conn_has_pending(const struct conn *conn);
 /* The fiber leaves: its entry is drained without it. */
 void pg_run_abandon(struct run *run);
 void pg_entry_finish(struct conn *conn, struct entry *entry, enum outcome outcome, int64_t now_ns);
@@ -226,6 +228,7 @@ struct pg_pool {
     struct run_queue queues[ROLES], warming;
     int64_t waiting, in_flight, abandoned, give_up;
     struct pg_session *held;
+    unsigned turn;
     bool draining, closed, earned_lately;
     bool keep;             /* lanes and one writer are kept open (warmed) */
     bool wanted;           /* somebody used this pool: a lost database is tried again and again */
@@ -243,7 +246,7 @@ struct pg_pool {
     struct table statements; /* by text */
     struct pg_statement *newest, *oldest;
     int64_t statements_count;
-    struct pg_statement *settings_statements[SETTINGS_MAX + 1];
+    struct pg_statement *settings_statements[PG_SETTINGS_MAX + 1];
     int *free_slots;
     int free_slots_count, free_slots_room, slots_count;
     uint32_t generation;

@@ -596,26 +596,35 @@ static bool handle(struct conn *conn, PGresult *result, int64_t now_ns)
     return false;
 }
 
-void pg_conn_readable(struct conn *conn)
+/* Reads once and handles what is complete. False: the connection is closed. */
+static bool read_some(struct conn *conn, int64_t now_ns)
 {
     if (unlikely(inject("pg.receive")) || !PQconsumeInput(conn->pg)) {
         pg_conn_close(conn, "the connection was lost");
-        return;
+        return false;
     }
-    const int64_t now_ns = clock_now_ns();
     while (conn->first && !PQisBusy(conn->pg))
         if (!handle(conn, PQgetResult(conn->pg), now_ns))
-            return;
+            return false;
     if (unlikely(PQstatus(conn->pg) != CONNECTION_OK)) {
         pg_conn_close(conn, "the connection was lost");
-        return;
+        return false;
     }
+    return true;
+}
+
+void pg_conn_readable(struct conn *conn)
+{
+    const int64_t now_ns = clock_now_ns();
+    do {
+        if (!read_some(conn, now_ns))
+            return;
+    } while (unlikely(pg_conn_has_pending(conn)));
+    struct pg_pool *pool = conn->pool;
     if (!conn->first) {
         (void)PQisBusy(conn->pg); /* parses notices and parameter reports that come unasked */
         conn->idle_since_ns = now_ns;
-        conn->pool->healthy_since_ns = conn->pool->healthy_since_ns ? conn->pool->healthy_since_ns : now_ns;
     }
-    struct pg_pool *pool = conn->pool;
     if (conn->retiring || conn->clean != CLEAN || pool->waiting || pool->give_up || pool->earned_lately)
         pg_pool_touch(pool);
 }

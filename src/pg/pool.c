@@ -165,7 +165,8 @@ static void change_role(struct conn *conn, enum role role)
     list_add(&pool->roles[role], conn);
 }
 
-/* An idle connection that has another role now. The last lane stays one. */
+/* An idle connection that has another role now. A lane only if nobody read there lately, and never the last
+ * one. */
 static struct conn *pick_convert(struct pg_pool *pool, enum role role, enum pg_access access)
 {
     static const enum role from[ROLES][2] = { [ROLE_LANE] = { ROLE_SESSION, ROLE_WRITER },
@@ -175,7 +176,7 @@ static struct conn *pick_convert(struct pg_pool *pool, enum role role, enum pg_a
         if (from[role][i] == ROLE_LANE && pool->role_count[ROLE_LANE] < 2)
             continue;
         struct conn *conn = pick_idle(pool, from[role][i], access);
-        if (conn) {
+        if (conn && (conn->role != ROLE_LANE || core_now_ns() - conn->idle_since_ns > LANE_REST_NS)) {
             change_role(conn, role);
             return conn;
         }
@@ -267,7 +268,9 @@ void pg_pool_enqueue(struct pg_pool *pool, struct run *run)
     pool->wanted = true;
     run->queued_ns = clock_now_ns();
     const bool probed = run->batch && run->role == ROLE_SESSION && pg_run_probed_enough(run, run->queued_ns);
-    if (likely(!queue->first) && !probed) {
+    /* Nobody passes those who wait; a lane is never what the others wait for. */
+    const bool first = run->role == ROLE_LANE ? !queue->first : !pool->waiting;
+    if (likely(first) && !probed) {
         struct conn *conn = pick(pool, run->role, run->access);
         if (likely(conn != NULL)) {
             grant(pool, conn, run);
@@ -397,9 +400,12 @@ void pg_pool_sweep(struct turn_task *task)
     settle_all(pool);
     if (pool->earned_lately)
         move_earned(pool);
-    for (int role = 0; role < ROLES; role++)
+    pool->turn++; /* each kind is the first in its turn: they compete for the same connections */
+    for (unsigned i = 0; i < ROLES; i++) {
+        const enum role role = (enum role)((pool->turn + i) % ROLES);
         if (pool->queues[role].first)
-            dispatch(pool, (enum role)role);
+            dispatch(pool, role);
+    }
     while (pool->give_up > 0) {
         const int64_t before = pool->give_up;
         close_idle_one(pool);

@@ -12,7 +12,7 @@ bool pg_batch_check(struct pg_batch *batch, int64_t *ret_bytes)
 {
     int64_t bytes = 0;
     check(batch->steps_count >= 0 && batch->steps_count <= PG_STEPS_MAX);
-    check(batch->settings_count >= 0 && batch->settings_count <= SETTINGS_MAX);
+    check(batch->settings_count >= 0 && batch->settings_count <= PG_SETTINGS_MAX);
     for (int i = 0; i < batch->settings_count; i++) {
         const struct bytes value = batch->settings[i].value;
         bytes += (int64_t)value.size;

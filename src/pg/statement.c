@@ -164,10 +164,10 @@ void pg_statement_unref(struct pg_statement *statement)
 
 struct pg_statement *pg_statement_of_settings(struct pg_pool *pool, int count)
 {
-    check(count >= 1 && count <= SETTINGS_MAX);
+    check(count >= 1 && count <= PG_SETTINGS_MAX);
     if (likely(pool->settings_statements[count] != NULL))
         return pool->settings_statements[count];
-    char sql[64 * SETTINGS_MAX];
+    char sql[64 * PG_SETTINGS_MAX];
     size_t size = (size_t)snprintf(sql, sizeof sql, "select");
     for (int i = 0; i < count; i++)
         size += (size_t)snprintf(sql + size, sizeof sql - size, "%s pg_catalog.set_config($%d,$%d,true)",

@@ -44,13 +44,13 @@ static bool wait_for(struct run *run)
 /* BEGIN, the settings, DECLARE and the first FETCH leave in one go. */
 static bool open_cursor(struct pg_stream *stream, struct pg_batch *batch)
 {
-    struct pg_setting settings[SETTINGS_MAX];
+    struct pg_setting settings[PG_SETTINGS_MAX];
     const struct bytes select = batch->steps[0].statement->sql;
     char *declare =
         arena_printf(batch->arena, "declare lintel_rows no scroll cursor for %.*s", BYTES_ARG(select));
     if (!declare)
         return fail(&PROBLEM_TOO_LARGE, "%s", PROBLEM_TOO_LARGE.title);
-    check(batch->settings_count < SETTINGS_MAX);
+    check(batch->settings_count < PG_SETTINGS_MAX);
     if (batch->settings_count)
         memcpy(settings, batch->settings, sizeof *settings * (size_t)batch->settings_count);
     settings[batch->settings_count] =

@@ -341,6 +341,46 @@ TEST(writers_are_few_and_pipelined_or_many_when_commits_wait_for_a_disk)
     with_pool(cheap_commits, NULL);
 }
 
+static void keeps_writing(void *arg)
+{
+    const int64_t until_ns = clock_now_ns() + 400 * NS_PER_MS;
+    while (clock_now_ns() < until_ns)
+        (void)got(PG_WRITE, arg);
+    spawn_done();
+}
+
+static void not_starved(void *arg)
+{
+    (void)arg;
+    const char *sql = "insert into public.w values (2) returning 1";
+    expect(pg_pool_warm(pool));
+    earn(PG_WRITE, sql);
+    earn(PG_READ, "select 'quick'");
+    pool->commit_floor_ns = 3 * NS_PER_MS; /* as behind a slow disk: one at a time each */
+    pool->commits_seen = -100000;
+    for (int i = 0; i < 32; i++)
+        spawn("writer", keeps_writing, (void *)(uintptr_t)sql);
+    expect(fiber_sleep(50 * NS_PER_MS));
+    int rounds = 0;
+    for (; tests_running; rounds++) {
+        struct pg_session *session;
+        expect(pg_session_borrow(pool, PG_ACCESS_READ, &session));
+        pg_session_return(session);
+        (void)got(PG_READ, "select 'quick'");
+    }
+    expect(rounds > 10);
+    expect(pool_now().lanes >= 1);
+}
+
+TEST(a_flood_of_writes_starves_neither_sessions_nor_lanes)
+{
+    conf_preset();
+    conf.max = 6;
+    conf.lanes = 2;
+    (void)side("create table if not exists w (id int)");
+    with_pool(not_starved, NULL);
+}
+
 /* ---- two cores, one budget ---- */
 
 #define CORES 2
