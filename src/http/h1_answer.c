@@ -175,10 +175,14 @@ static int whole_answer(struct h1 *h1, struct iovec parts[static 2])
     const struct bytes body = body_of(exchange);
     struct text head;
     build_head(h1, has_body(exchange) ? (int64_t)body.size : LENGTH_NONE, &head);
+    exchange->head_sent = true;
+    const bool sends_body = body.size && exchange->req.method != HTTP_HEAD;
+    const bool joined = sends_body && body.size <= head.room - head.size; /* send() is cheaper than sendmsg() */
+    if (joined)
+        text_add(&head, body);
     parts[0] = (struct iovec){ head.data, head.size };
     parts[1] = (struct iovec){ (char *)body.data, body.size };
-    exchange->head_sent = true;
-    return body.size && exchange->req.method != HTTP_HEAD ? 2 : 1;
+    return sends_body && !joined ? 2 : 1;
 }
 
 /* What the stream has gathered, with the head before and the end behind where they are due. */
