@@ -215,7 +215,6 @@ static void run(void *arg)
     const bool keep = h1->keep && h1_body_drain(h1);
     core_count(core->in_flight, -1);
     h1->fiber = NULL;
-    failure_clear();
     if (h1->exchange->cut)
         conn_abort(&h1->conn);
     if (keep)

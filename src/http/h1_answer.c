@@ -112,7 +112,7 @@ static void settle_keep(struct h1 *h1)
 {
     const struct http_server *server = h1->core->server;
     h1->keep = h1->keep && h1->head.keep_alive && h1->requests < server->conf.requests_per_connection &&
-               !h1->core->leaving && !http_server_draining(server) && !h1_body_hopeless(h1);
+               !http_server_draining(server) && !h1_body_hopeless(h1);
 }
 
 static void build_head(struct h1 *h1, int64_t length, struct text *ret_head)
@@ -177,7 +177,8 @@ static int whole_answer(struct h1 *h1, struct iovec parts[static 2])
     build_head(h1, has_body(exchange) ? (int64_t)body.size : LENGTH_NONE, &head);
     exchange->head_sent = true;
     const bool sends_body = body.size && exchange->req.method != HTTP_HEAD;
-    const bool joined = sends_body && body.size <= head.room - head.size; /* send() is cheaper than sendmsg() */
+    const bool joined =
+        sends_body && body.size <= head.room - head.size; /* send() is cheaper than sendmsg() */
     if (joined)
         text_add(&head, body);
     parts[0] = (struct iovec){ head.data, head.size };

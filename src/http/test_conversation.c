@@ -2,6 +2,7 @@
 #define TEST_MAIN_OWN
 #include "http/test_house.h"
 
+#include <errno.h>
 #include <sys/un.h>
 
 static bool ping(struct req *req, void *room)
@@ -329,6 +330,8 @@ TEST(continue_is_said_when_the_body_is_wanted_and_only_then)
     expect_eq(client_reply(client).status, 100);
     client_say(client, "hi");
     expect_bytes(client_reply(client).body, "hi");
+    client_say(client, "POST /echo HTTP/1.1\r\n" H "Content-Length: 2\r\nExpect: 100-continue\r\n\r\nho");
+    expect_eq(client_reply(client).status, 200); /* the body came unasked: nothing is left to say */
     client_say(client, "POST /unread HTTP/1.1\r\n" H "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
     struct reply reply = client_reply(client);
     expect_eq(reply.status, 200);
@@ -352,6 +355,17 @@ TEST(streams_are_chunked_and_short_ones_are_sized)
     reply = client_reply(client);
     expect_bytes(reply_header(&reply, "content-length"), "14");
     expect_bytes(reply.body, "line 0\nline 1\n");
+    client_close(client);
+}
+
+TEST(where_only_the_end_delimits_a_cut_stream_ends_in_a_reset)
+{
+    struct client *client = client_open();
+    client_say(client, "GET /torn HTTP/1.0\r\n\r\n");
+    errno = 0;
+    while (client_fill(client)) {
+    }
+    expect_eq(errno, ECONNRESET);
     client_close(client);
 }
 

@@ -72,6 +72,12 @@ static bool encode(struct req *req, void *room)
     return fail(&PROBLEM_NOT_ACCEPTABLE, "cannot be encoded");
 }
 
+static bool coped(struct req *req, void *room)
+{
+    (void)fail(&PROBLEM_NOT_FOUND, "which the handler copes with");
+    return greedy(req, room);
+}
+
 /* A message as long as they get, that is cut inside a character; and quotes of what came from outside. */
 static bool awkward(struct req *req, void *room)
 {
@@ -121,6 +127,7 @@ static const struct route routes[] = {
     { .pattern = "/ping", .run = ping },
     { .pattern = "/details", .run = details },
     { .pattern = "/greedy", .run = greedy },
+    { .pattern = "/coped", .run = coped },
     { .pattern = "/nap", .run = nap, .timeout_ns = 30 * NS_PER_MS },
     { .method = HTTP_POST, .pattern = "/created", .run = created },
     { .pattern = "/empty", .run = empty },
@@ -212,6 +219,18 @@ TEST(an_answer_beyond_the_requests_memory_is_an_error_and_not_a_half)
     const struct reply reply = ask_lit("GET /greedy HTTP/1.1\r\n" H "\r\n");
     expect_eq(reply.status, 413);
     expect(reply.complete);
+}
+
+TEST(a_failure_that_the_handler_coped_with_is_not_told)
+{
+    const struct reply reply = ask_lit("GET /coped HTTP/1.1\r\n" H "\r\n");
+    expect(bytes_starts(reply.body, BYTES("{\"error_code\":\"too_large\"")));
+}
+
+TEST(a_message_that_is_cut_keeps_its_sound_part)
+{
+    const struct reply reply = ask_lit("GET /awkward/even HTTP/1.1\r\n" H "\r\n");
+    expect(memmem(reply.body.data, reply.body.size, "\"message\":\"\\\"\\\\\\t\\u0001\xc3\xa4\xc3\xa4", 27));
 }
 
 TEST(a_route_has_its_own_deadline)

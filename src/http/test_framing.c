@@ -155,6 +155,22 @@ TEST(limits_on_lines_and_heads_are_told_by_their_status)
     text_done(&text);
 }
 
+TEST(a_refused_client_sees_the_end_at_once_and_may_go_on_sending_only_so_much)
+{
+    static char block[1 << 16];
+    struct client *client = client_open();
+    const int64_t started_ns = clock_now_ns();
+    client_say(client, "nonsense\n");
+    expect_eq(client_reply(client).status, 400);
+    expect(client_ended(client)); /* our direction; the other is still open */
+    expect(clock_now_ns() - started_ns < NS_PER_S);
+    size_t sent = 0;
+    for (ssize_t got = 1; got > 0 && sent<(size_t)200 << 20; sent += got> 0 ? (size_t)got : 0)
+        got = send(client->fd, block, sizeof block, MSG_NOSIGNAL);
+    expect(sent > 16 << 20 && sent < 64 << 20); /* 16 MiB, and what the kernels buffer */
+    client_close(client);
+}
+
 TEST(an_error_for_unparsable_bytes_is_the_envelope_too)
 {
     const struct reply reply = ask_lit("GET / HTTP/1.1\nHost: a\n\n");

@@ -3,7 +3,9 @@
 #define TEST_MAIN_OWN
 #include "http/test_house.h"
 
+#include <errno.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 
 static bool ping(struct req *req, void *room)
 {
@@ -69,7 +71,15 @@ static bool mallocs(struct req *req, void *room)
     return true;
 }
 
+static bool which_core(struct req *req, void *room)
+{
+    (void)room;
+    text_int(answer_text(req), core_index(core_here()));
+    return true;
+}
+
 static const struct route routes[] = {
+    { .pattern = "/core", .run = which_core },
     { .pattern = "/ping", .run = ping },
     { .pattern = "/probe", .run = ping, .exempt = true },
     { .method = HTTP_POST, .pattern = "/echo", .run = echo },
@@ -186,6 +196,11 @@ TEST(who_does_not_read_is_cut)
     client_say(client, "GET /flood HTTP/1.1\r\n" H "\r\n");
     expect(eventually(atomic_load(&flood_failed) == 1));
     expect(eventually(state_now().connections_open == 0));
+    char sink[65536];
+    ssize_t got;
+    while ((got = recv(client->fd, sink, sizeof sink, 0)) > 0) {
+    }
+    expect(got < 0 && errno == ECONNRESET); /* and what the kernel still held for it is gone */
     client_close(client);
     house_close();
 
@@ -244,6 +259,42 @@ TEST(a_client_that_resets_cancels_its_request)
     setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     client_close(client);
     expect(eventually(atomic_load(&cancelled) == 2));
+    house_close();
+}
+
+TEST(a_unix_client_that_hangs_up_cancels_its_request)
+{
+    const struct http_conf conf = house_conf();
+    house_open(&conf, routes, NULL, 1);
+    atomic_store(&cancelled, 0);
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    strcpy(name.sun_path, house.unix_address + 5);
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    expect_eq(connect(fd, (const struct sockaddr *)&name, sizeof name), 0);
+    const struct bytes request = BYTES("GET /nap?long HTTP/1.1\r\n" H "\r\n");
+    expect_eq(send(fd, request.data, request.size, 0), request.size);
+    expect(eventually(atomic_load(&napping) == 1));
+    expect_eq(send(fd, "G", 1, 0), 1); /* the server looks away until it has answered */
+    sleep_ms(5);
+    close(fd);
+    expect(eventually(atomic_load(&cancelled) == 1));
+    house_close();
+}
+
+TEST(a_chunked_body_in_many_pieces_needs_one_buffer)
+{
+    struct http_conf conf = house_conf();
+    conf.request_memory = 128 * 1024;
+    house_open(&conf, routes, NULL, 1);
+    struct client *client = client_open();
+    client_say(client, "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 60; i++) {
+        client_say(client, "1\r\nx\r\n");
+        sleep_ms(1);
+    }
+    client_say(client, "0\r\n\r\n");
+    expect_eq(client_reply(client).body.size, 60);
+    client_close(client);
     house_close();
 }
 
@@ -416,6 +467,44 @@ TEST(accepted_connections_are_shared_by_the_cores)
     expect_eq(atomic_load(&napping), 0);
 }
 
+static int core_of(struct client *client)
+{
+    int64_t index = -1;
+    client_say(client, "GET /core HTTP/1.1\r\n" H "\r\n");
+    expect(bytes_to_int64(client_reply(client).body, &index));
+    return (int)index;
+}
+
+TEST(of_two_cores_with_equally_many_connections_the_less_busy_one_gets_the_next)
+{
+    enum { SOME = 24, MORE = 6 };
+    int fds[SOME + MORE], busy = 0;
+    const struct http_conf conf = house_conf();
+    house_open(&conf, routes, NULL, 2);
+    struct client *client = client_open();
+    close(client->fd);
+    const struct bytes request = BYTES("GET /nap?long HTTP/1.1\r\n" H "\r\n");
+    for (int i = 0; i < SOME; i++)
+        fds[i] = client_connect_to(house.port);
+    expect(eventually(state_now().connections_open == SOME));
+    for (int i = 0; i < SOME; i++) {
+        client->fd = fds[i];
+        client->size = client->taken = 0;
+        if (core_of(client) == 0 && ++busy)
+            expect_eq(send(fds[i], request.data, request.size, 0), request.size);
+    }
+    expect(busy >= SOME / 2 - 2 && busy <= SOME / 2 + 2);
+    expect(eventually(atomic_load(&napping) == busy));
+    for (int i = 0; i < MORE; i++) {
+        client = client_open();
+        expect_eq(core_of(client), 1);
+        fds[SOME + i] = client->fd; /* stays, and counts */
+    }
+    for (int i = 0; i < SOME + MORE; i++)
+        close(fds[i]);
+    house_close();
+}
+
 TEST(a_steady_state_asks_malloc_for_nothing)
 {
     const struct http_conf conf = house_conf();
@@ -481,6 +570,42 @@ TEST(a_drain_finishes_what_is_in_flight_and_loses_nothing)
     expect(connect(fd, (const struct sockaddr *)&name, sizeof name) != 0);
     close(fd);
     house_close();
+}
+
+TEST(a_drain_announces_itself_while_it_still_listens)
+{
+    struct http_conf conf = house_conf();
+    conf.drain_delay_ns = 10 * NS_PER_S;
+    house_open(&conf, routes, NULL, 1);
+    (void)core_post(house.cores[0], drain_here, NULL);
+    expect(eventually(http_server_draining(house.server)));
+    const struct reply reply = ask_lit("GET /ping HTTP/1.1\r\n" H "\r\n");
+    expect_eq(reply.status, 200);
+    expect_bytes(reply_header(&reply, "connection"), "close");
+    house_close();
+}
+
+TEST(a_drain_ends_the_connection_whose_answer_was_on_its_way)
+{
+    struct http_conf conf = house_conf();
+    atomic_store(&drained, 0);
+    big = calloc(1, 64 << 20);
+    house_open(&conf, routes, NULL, 1);
+    struct client *client = client_open();
+    client_say(client, "GET /whole HTTP/1.1\r\n" H "\r\n");
+    expect(eventually(state_now().connections_busy == 1)); /* the head promises to keep it */
+    (void)core_post(house.cores[0], drain_here, NULL);
+    expect(eventually(http_server_draining(house.server)));
+    sleep_ms(10);
+    static char sink[1 << 20];
+    size_t total = 0;
+    for (ssize_t got; (got = recv(client->fd, sink, sizeof sink, 0)) > 0;)
+        total += (size_t)got;
+    expect(total > 64 << 20);
+    expect(eventually(atomic_load(&drained) == 1));
+    client_close(client);
+    house_close();
+    free((void *)big);
 }
 
 TEST(a_drain_cuts_what_takes_too_long)
