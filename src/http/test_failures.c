@@ -14,6 +14,7 @@ static bool details(struct req *req, void *room)
 {
     (void)room;
     answer_header(req, "X-Handler", BYTES("gone"));
+    answer_header_set(req, "ETag", BYTES("\"gone\""));
     text_lit(answer_text(req), "half an answer");
     fail_detail(&req->arena, "/a/0", "required", "a \"quoted\" %s", "word");
     fail_detail(&req->arena, "", "type", "second");
@@ -72,6 +73,19 @@ static bool encode(struct req *req, void *room)
     return fail(&PROBLEM_NOT_ACCEPTABLE, "cannot be encoded");
 }
 
+static bool stream(struct req *req, void *room)
+{
+    (void)room;
+    for (int i = 0; i < 3; i++) {
+        if (i == 0 && !answer_stream_start(req))
+            return false;
+        text_lit(answer_stream_text(req), "0123456789");
+        if (i < 2 && !answer_stream_flush(req))
+            return false;
+    }
+    return true;
+}
+
 static bool coped(struct req *req, void *room)
 {
     (void)fail(&PROBLEM_NOT_FOUND, "which the handler copes with");
@@ -96,10 +110,12 @@ static bool raw(struct req *req, void *room)
 }
 
 static _Atomic int observed_status;
+static _Atomic int64_t observed_bytes;
 static bool observe(struct req *req, void *room)
 {
     (void)room;
     atomic_store(&observed_status, answer_status_of(req));
+    atomic_store(&observed_bytes, answer_bytes(req));
     return true;
 }
 
@@ -127,6 +143,7 @@ static const struct route routes[] = {
     { .pattern = "/ping", .run = ping },
     { .pattern = "/details", .run = details },
     { .pattern = "/greedy", .run = greedy },
+    { .pattern = "/stream", .run = stream },
     { .pattern = "/coped", .run = coped },
     { .pattern = "/nap", .run = nap, .timeout_ns = 30 * NS_PER_MS },
     { .method = HTTP_POST, .pattern = "/created", .run = created },
@@ -195,7 +212,7 @@ TEST(failures_become_the_envelope)
     expect(bytes_starts(reply.body, start));
     expect(bytes_ends(reply.body, BYTES("Z\"}\n")));
     expect_eq(reply.body.size, start.size + 24 + 3);
-    expect(reply_header(&reply, "x-handler").data == NULL);
+    expect(reply_header(&reply, "x-handler").data == NULL && reply_header(&reply, "etag").data == NULL);
     expect_bytes(reply_header(&reply, "x-cors"), "yes"); /* a stage before the handler set it */
 }
 
@@ -219,6 +236,14 @@ TEST(an_answer_beyond_the_requests_memory_is_an_error_and_not_a_half)
     const struct reply reply = ask_lit("GET /greedy HTTP/1.1\r\n" H "\r\n");
     expect_eq(reply.status, 413);
     expect(reply.complete);
+}
+
+TEST(the_stages_behind_see_how_much_was_answered)
+{
+    expect_eq(ask_lit("GET /stream HTTP/1.1\r\n" H "\r\n").body.size, 30);
+    expect(eventually(atomic_load(&observed_bytes) == 30));
+    expect_eq(ask_lit("GET /ping HTTP/1.1\r\n" H "\r\n").body.size, 4);
+    expect(eventually(atomic_load(&observed_bytes) == 4));
 }
 
 TEST(a_failure_that_the_handler_coped_with_is_not_told)
