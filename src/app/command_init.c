@@ -26,44 +26,53 @@ struct init_options {
     bool json;
 };
 
-/* "schema", "schema.table"; a name with a dot in it is quoted: "my.schema".table */
-static struct bytes name_part(struct bytes *rest)
+/* "schema", "schema.table", either part as it is or in SQL's double quotes: "my.schema"."a ""b""". */
+static struct bytes name_part(struct bytes *rest, char room[static 256])
 {
-    struct bytes part;
-    if (rest->size && rest->data[0] == '"') {
-        size_t end = 1;
-        while (end < rest->size && rest->data[end] != '"')
-            end++;
-        part = (struct bytes){ rest->data + 1, end - 1 };
-        *rest = bytes_from(*rest, end + 1);
-        if (rest->size && rest->data[0] == '.')
-            *rest = bytes_from(*rest, 1);
+    if (!rest->size || rest->data[0] != '"') {
+        const struct bytes part = bytes_cut(rest, '.');
+        if (!rest->data)
+            *rest = (struct bytes){ "", 0 };
         return part;
     }
-    part = bytes_cut(rest, '.');
-    if (!rest->data)
-        *rest = (struct bytes){ "", 0 };
-    return part;
+    size_t at = 1, size = 0;
+    while (at < rest->size && size < 255) {
+        if (rest->data[at] == '"' && !(at + 1 < rest->size && rest->data[at + 1] == '"'))
+            break;
+        at += rest->data[at] == '"';
+        room[size++] = rest->data[at++];
+    }
+    *rest = bytes_from(*rest, at + 1);
+    if (rest->size && rest->data[0] == '.')
+        *rest = bytes_from(*rest, 1);
+    return (struct bytes){ room, size };
+}
+
+/* Whether this --expose means this relation: a whole schema leaves out partitions, and what belongs to an
+ * extension. */
+static bool means(const char *expose, const struct relation *relation)
+{
+    char schema_room[256], table_room[256];
+    const bool worth = !relation->is_partition && relation->can_select && !relation->of_extension;
+    struct bytes rest = bytes_of(expose);
+    if (bytes_equal(rest, relation->schema))
+        return worth; /* the schema's name as it is, whatever stands in it */
+    const struct bytes schema = name_part(&rest, schema_room);
+    if (!bytes_equal(schema, relation->schema))
+        return false;
+    if (!rest.size)
+        return worth;
+    if (bytes_equal(rest, relation->name))
+        return true;
+    return rest.data[0] == '"' && bytes_equal(name_part(&rest, table_room), relation->name);
 }
 
 static bool named(struct init_options *options, const struct relation *relation)
 {
     bool found = false;
-    for (int i = 0; i < options->expose_count; i++) {
-        struct bytes rest = bytes_of(options->expose[i]);
-        const struct bytes schema = name_part(&rest);
-        const struct bytes table = rest;
-        struct bytes unquoted = table;
-        if (table.size > 1 && table.data[0] == '"' && table.data[table.size - 1] == '"')
-            unquoted = (struct bytes){ table.data + 1, table.size - 2 };
-        if (!bytes_equal(schema, relation->schema))
-            continue;
-        if (table.size ? bytes_equal(unquoted, relation->name)
-                       : !relation->is_partition && relation->can_select) {
-            options->expose_used[i] = true;
-            found = true;
-        }
-    }
+    for (int i = 0; i < options->expose_count; i++)
+        if (means(options->expose[i], relation))
+            found = options->expose_used[i] = true;
     return found;
 }
 
