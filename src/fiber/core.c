@@ -109,7 +109,8 @@ static void before_poll(uv_prepare_t *handle)
         uv_stop(&core->loop);
 }
 
-/* libuv 1.44 runs I/O callbacks inside poll: the turn is timed from the first that runs fibers, or from after poll. */
+/* libuv 1.44 runs I/O callbacks inside poll: the turn is timed from the first that runs fibers, or from after
+ * poll. */
 static void turn_begins(struct core *core)
 {
     core->now_ns = clock_now_ns();

@@ -51,8 +51,9 @@ bool core_post(struct core *core, void (*fn)(void *arg), void *arg);
 #define CORE_SIGNALS_MAX 8
 void core_on_signal(struct core *core, int number, void (*fn)(int number, void *arg), void *arg);
 
-/* From an I/O callback, outside fibers: runs what is ready now, instead of after all other I/O of this turn; turn tasks still
- * wait for the turn's end. For fibers that likely end at once: a burst of them then uses one stack, and warm memory. */
+/* From an I/O callback, outside fibers: runs what is ready now, instead of after all other I/O of this turn;
+ * turn tasks still wait for the turn's end. For fibers that likely end at once: a burst of them then uses one
+ * stack, and warm memory. */
 void core_run_ready(void);
 
 /* Something to do once at the end of this turn (flush what the turn's fibers queued): intrusive, one per

@@ -12,8 +12,9 @@ static const struct sqlstate table[] = {
     { "40", &PROBLEM_SERIALIZATION, .retry = true },
     { "44", &PROBLEM_CHECK },
     { "53", &PROBLEM_DATABASE_DOWN },
-    { "54", &PROBLEM_TOO_LARGE },        /* a statement past the server's own limits */
-    { "55", &PROBLEM_SCHEMA_NOT_READY }, /* a materialised view never filled, a foreign table without its handler */
+    { "54", &PROBLEM_TOO_LARGE }, /* a statement past the server's own limits */
+    { "55",
+      &PROBLEM_SCHEMA_NOT_READY }, /* a materialised view never filled, a foreign table without its handler */
     { "57", &PROBLEM_DATABASE_DOWN },
     { "58", &PROBLEM_DATABASE_DOWN },
     { "HV", &PROBLEM_DATABASE_DOWN }, /* the database behind a foreign table */

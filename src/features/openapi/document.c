@@ -475,7 +475,8 @@ static const char components_head[] =
     "\"error_code\":{\"type\":\"string\"}}},"
     "\"Page\":{\"type\":\"object\",\"required\":[\"next\",\"prev\",\"limit\"],\"properties\":{\"next\":{"
     "\"type\":[\"string\",\"null\"]},"
-    "\"prev\":{\"type\":[\"string\",\"null\"]},\"next_offset\":{\"type\":\"integer\"},\"limit\":{\"type\":\"integer\"},\"count\":{\"type\":"
+    "\"prev\":{\"type\":[\"string\",\"null\"]},\"next_offset\":{\"type\":\"integer\"},"
+    "\"limit\":{\"type\":\"integer\"},\"count\":{\"type\":"
     "\"integer\"},"
     "\"count_capped\":{\"type\":\"boolean\"},\"count_estimated\":{\"type\":\"boolean\"}}}";
 

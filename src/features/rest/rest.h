@@ -49,7 +49,7 @@ struct rest_page {
     int64_t limit, count; /* count -1: not asked */
     bool count_capped, count_estimated;
     struct bytes next, prev; /* sealed cursors, data NULL: none */
-    int64_t next_offset;     /* > 0: there is more, but its keys are too long for a cursor: go on with offset */
+    int64_t next_offset;     /* > 0: there is more, but its keys are too long for a cursor */
 };
 void rest_page_write(struct text *text, const struct rest_page *page);
 void rest_page_link(struct req *req, const struct rest_page *page);
