@@ -199,10 +199,9 @@ export async function serve(t, options = {}) {
 }
 
 async function readiness(server) {
-  await eventually(async () => {
-    if (!server.running) return true;
-    return (await server.get("/readyz", {}).catch(() => ({ status: 0 }))).status === 200;
-  }, { withinMs: 20000 }).catch((error) => { throw new Error(`not ready: ${error.message}\n${server.log}`); });
+  let last = "no answer";
+  const ask = () => server.request("GET", "/readyz", { timeoutMs: 3000 }).then((r) => { last = `${r.status} ${r.text}`; return r.status === 200; }, (e) => { last = e.message; return false; });
+  await eventually(async () => !server.running || (await ask()), { withinMs: 20000 }).catch(() => { throw new Error(`not ready in time; /readyz said last: ${last}\n${server.log}`); });
   if (!server.running) throw new Error(`lintel ended before it was ready:\n${server.log}`);
 }
 
