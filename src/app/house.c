@@ -70,6 +70,7 @@ static bool core_begin(struct house *house, int index)
 
 static void core_end(struct house *house, int index)
 {
+    http_server_detach(house->server);
     pg_pool_close(kit_here.pool);
     resource_set_unref(kit_here.set);
     cursor_box_close(kit_here.cursors);
