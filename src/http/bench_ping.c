@@ -65,6 +65,7 @@ static void *core_main(void *arg)
     if (!core_open(&plan, &cores[plan.index]) || !http_server_attach(server))
         abort();
     core_run(cores[plan.index]);
+    http_server_detach(server);
     core_close(cores[plan.index]);
     return NULL;
 }

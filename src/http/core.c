@@ -54,6 +54,14 @@ const char *http_core_date(struct http_core *core)
     return core->date;
 }
 
+bool http_core_post(struct http_core *to, void (*fn)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&to->server->lock);
+    const bool posted = !to->detached && core_post(to->core, fn, arg);
+    pthread_mutex_unlock(&to->server->lock);
+    return posted;
+}
+
 /* ---- the router in force ---- */
 
 static void adopt(struct http_core *core)
@@ -83,7 +91,7 @@ void http_server_router(struct http_server *server, struct router *router)
     server->router = router_ref(router);
     for (int i = 0; i < METRIC_CORES_MAX; i++) {
         struct http_core *core = atomic_load_explicit(&server->cores[i], memory_order_acquire);
-        if (core)
+        if (core && !core->detached)
             (void)core_post(core->core, adopt_posted, core);
     }
     pthread_mutex_unlock(&server->lock);
@@ -165,7 +173,7 @@ static void accepted(void *owner, int fd, const struct sockaddr_storage *peer)
     check(handover != NULL);
     *handover = (struct handover){ best, *peer, fd, accepting->admin };
     atomic_fetch_add_explicit(&best->coming, 1, memory_order_relaxed);
-    if (core_post(best->core, take_over, handover))
+    if (http_core_post(best, take_over, handover))
         return;
     atomic_fetch_sub_explicit(&best->coming, 1, memory_order_relaxed);
     free(handover);
@@ -224,6 +232,18 @@ bool http_server_attach(struct http_server *server)
     adopt(core);
     atomic_store_explicit(&core->listening, true, memory_order_relaxed);
     return true;
+}
+
+void http_server_detach(struct http_server *server)
+{
+    struct http_core *core =
+        atomic_load_explicit(&server->cores[core_index(core_here())], memory_order_acquire);
+    if (!core)
+        return;
+    atomic_store_explicit(&core->listening, false, memory_order_relaxed);
+    pthread_mutex_lock(&server->lock);
+    core->detached = true;
+    pthread_mutex_unlock(&server->lock);
 }
 
 void http_core_free(struct http_core *core)

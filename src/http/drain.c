@@ -9,7 +9,7 @@
 
 struct drain {
     struct http_server *server;
-    struct core *core; /* where it was asked for: timers and done() run there */
+    struct http_core *core; /* where it was asked for: timers and done() run there */
     void (*done)(void *arg);
     void *arg;
     struct timer timer;
@@ -39,7 +39,8 @@ void http_core_is_empty(struct http_core *core)
         return;
     core->reported = true;
     struct drain *drain = core->server->drain;
-    (void)core_post(drain->core, core_empty_reported, drain);
+    if (!http_core_post(drain->core, core_empty_reported, drain))
+        return; /* it was cut short: done() was called long ago */
 }
 
 static void begin_leaving(void *arg)
@@ -61,8 +62,8 @@ static void each_core(struct http_server *server, void (*fn)(void *arg))
 {
     for (int i = 0; i < METRIC_CORES_MAX; i++) {
         struct http_core *core = atomic_load_explicit(&server->cores[i], memory_order_acquire);
-        if (core)
-            (void)core_post(core->core, fn, core);
+        if (core && !http_core_post(core, fn, core))
+            continue; /* it ended already: nothing is open there */
     }
 }
 
@@ -92,9 +93,11 @@ void http_server_drain(struct http_server *server, void (*done)(void *arg), void
     if (atomic_exchange(&server->draining, true))
         return;
     struct drain *drain = calloc(1, sizeof *drain);
-    check(drain != NULL && core_here() != NULL);
+    struct http_core *core =
+        atomic_load_explicit(&server->cores[core_index(core_here())], memory_order_acquire);
+    check(drain != NULL && core != NULL);
     *drain = (struct drain){ .server = server,
-                             .core = core_here(),
+                             .core = core,
                              .done = done,
                              .arg = arg,
                              .timer.fire = delay_is_over,

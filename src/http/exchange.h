@@ -87,6 +87,7 @@ struct http_core {
     struct exchange *exchange_free;
     bool leaving;  /* idle connections are closed instead of kept */
     bool reported; /* as empty, to the drain */
+    bool detached; /* under server->lock: its loop ends, nothing may be posted to it */
 
     struct acceptor acceptors[HTTP_LISTENS_MAX];
     struct accepting {
@@ -108,7 +109,7 @@ struct http_server {
     struct http_filter *filters; /* the built-in ones among them; ends with run NULL */
     int before_count;            /* those before the handler */
 
-    pthread_mutex_t lock; /* router, cores being attached, drain */
+    pthread_mutex_t lock; /* router; cores being attached and detached */
     struct router *router;
     _Atomic(struct http_core *) cores[METRIC_CORES_MAX];
     _Atomic int cores_count;
@@ -149,6 +150,9 @@ void exchange_return(struct exchange *exchange);
 const char *http_core_date(struct http_core *core);
 /* Makes sure the sweep comes at `at_ns`. */
 void http_core_sweep_at(struct http_core *core, int64_t at_ns);
+/* core_post() to a core of this server, which may have ended meanwhile. Errors: false if so; fn is not
+ * called. */
+bool http_core_post(struct http_core *to, void (*fn)(void *arg), void *arg) MUST_CHECK;
 void http_core_stop_listening(struct http_core *core);
 /* Once the core's loop is gone. */
 void http_core_free(struct http_core *core);

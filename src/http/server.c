@@ -12,7 +12,8 @@
 const struct knob http_knobs[] = {
     HTTP_KNOB("connections_max", connections_max, .min = 1, .max = 1000000, .preset = 20000,
               .unit = "connections",
-              .doc = "Client connections of the whole process; further ones are told 503 and closed."),
+              .doc = "Client connections of the whole process; further ones are told 503 and closed; "
+                     "the admin listener is exempt."),
     HTTP_KNOB("header_bytes_max", header_bytes_max, .kind = KNOB_SIZE, .min = 1024, .max = MIB,
               .preset = 32768, .unit = "bytes", .doc = "Request line and headers together; past it 431."),
     HTTP_KNOB("headers_max", headers_max, .min = 8, .max = 1000, .preset = 100, .unit = "headers",

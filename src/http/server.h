@@ -69,9 +69,12 @@ void http_server_router(struct http_server *server, struct router *router);
 /* On each core's thread, before core_run(): accepts there. Accepted sockets go to the core with the fewest
  * busy ones. */
 bool http_server_attach(struct http_server *server);
-/* From one core, once: 1. `draining` becomes true (readiness says no), 2. after drain_delay listeners
- * close, 3. idle connections close, busy ones finish with Connection: close, 4. done(arg) is called on this
- * core when none is left or at drain_timeout (then the rest is cut). */
+/* On each core's thread, between core_run() and core_close(): from here on no other core sends it anything.
+ */
+void http_server_detach(struct http_server *server);
+/* From one attached core, once: 1. `draining` becomes true (readiness says no), 2. after drain_delay
+ * listeners close, 3. idle connections close, busy ones finish with Connection: close, 4. done(arg) is called
+ * on this core when none is left or at drain_timeout (then the rest is cut). */
 void http_server_drain(struct http_server *server, void (*done)(void *arg), void *arg);
 bool http_server_draining(const struct http_server *server);
 void http_server_close(struct http_server *server); /* after all cores ended */

@@ -36,6 +36,7 @@ static void *house_core(void *arg)
     check(http_server_attach(house.server));
     sem_post(&house.ready);
     core_run(house.cores[plan.index]);
+    http_server_detach(house.server);
     core_close(house.cores[plan.index]);
     return NULL;
 }
