@@ -105,6 +105,16 @@ uint32_t pg_result_column_type(const struct pg_result *result, int column); /* O
 int64_t pg_result_affected(const struct pg_result *result);
 void pg_result_free(struct pg_result *result);
 
+/* What PostgreSQL says of the statement of step 0 without running it: its result (owned by the batch) has no rows, but
+ * columns (name, type, modifier, where they come from) and parameters. Takes a session; otherwise as pg_run().
+ * Source: PostgreSQL documentation, 55.2.3, Describe. */
+WAITS bool pg_describe(struct pg_pool *pool, struct pg_batch *batch);
+int pg_result_params(const struct pg_result *result);
+uint32_t pg_result_param_type(const struct pg_result *result, int index); /* OID */
+int pg_result_column_typmod(const struct pg_result *result, int column);  /* -1: none */
+/* The table column a result column is plainly taken from; false for expressions. */
+bool pg_result_column_origin(const struct pg_result *result, int column, uint32_t *ret_table, int *ret_number);
+
 /* ---- sessions and transactions ---- */
 
 enum pg_access { PG_ACCESS_READ, PG_ACCESS_WRITE };

@@ -97,6 +97,7 @@ struct run {                  /* a fiber's wish, on its stack */
     const char *execs[EXECS_MAX]; /* utility statements sent before the steps */
     int execs_count;
     const char *text; /* of step 0, sent unprepared instead of its statement (cursors) */
+    bool describe;    /* ask what step 0 is, instead of running it */
     bool large;       /* too many bytes for a shared connection */
     bool replan;      /* refused since a prepared statement was gone or out of date */
     char tag[24];     /* command tag of the last utility statement */

@@ -207,6 +207,13 @@ static bool send_settings(struct conn *conn, struct entry *entry, const struct p
     return send_statement(conn, statement, 2 * batch->settings_count);
 }
 
+static bool send_describe(struct conn *conn, const struct pg_statement *statement)
+{
+    char name[12];
+    name_of(conn->prepared[statement->slot].number, name);
+    return PQsendDescribePrepared(conn->pg, name);
+}
+
 static bool send_step(struct conn *conn, struct entry *entry, const struct run *run, int index)
 {
     struct pg_pool *pool = conn->pool;
@@ -225,7 +232,8 @@ static bool send_step(struct conn *conn, struct entry *entry, const struct run *
     } else {
         op.slot = step->statement->slot;
         op.number = conn->prepared[op.slot].number;
-        sent = send_statement(conn, step->statement, step->params_count);
+        sent = run->describe ? send_describe(conn, step->statement)
+                             : send_statement(conn, step->statement, step->params_count);
     }
     op_add(entry, op);
     if (unlikely(pool->scratch_room > 1 << 20)) { /* one large body must not stay with us */
@@ -480,7 +488,8 @@ static void entry_complete(struct conn *conn, struct entry *entry, int64_t now_n
     }
     const bool misused = entry->misused;
     const int64_t took_ns = now_ns - conn->head_since_ns;
-    if (likely(!entry->failed)) {
+    const bool described = entry->run && entry->run->describe; /* tells nothing of how long it runs */
+    if (likely(!entry->failed && !described)) {
         for (int i = 0; i < entry->statements_count; i++)
             pg_statement_ran(entry->statements[i], took_ns);
         if (entry->telling)

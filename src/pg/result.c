@@ -31,6 +31,28 @@ uint32_t pg_result_column_type(const struct pg_result *result, int column)
     return PQftype(result, column);
 }
 
+int pg_result_params(const struct pg_result *result)
+{
+    return PQnparams(result);
+}
+
+uint32_t pg_result_param_type(const struct pg_result *result, int index)
+{
+    return PQparamtype(result, index);
+}
+
+int pg_result_column_typmod(const struct pg_result *result, int column)
+{
+    return PQfmod(result, column);
+}
+
+bool pg_result_column_origin(const struct pg_result *result, int column, uint32_t *ret_table, int *ret_number)
+{
+    *ret_table = PQftable(result, column);
+    *ret_number = PQftablecol(result, column);
+    return *ret_table != 0 && *ret_number > 0;
+}
+
 int64_t pg_result_affected(const struct pg_result *result)
 {
     struct pg_result *whole = (struct pg_result *)(uintptr_t)result; /* libpq forgot the const */

@@ -67,7 +67,7 @@ static void error_clear(struct pg_batch *batch)
 enum role pg_run_role(const struct run *run)
 {
     const struct pg_batch *batch = run->batch;
-    if (batch->session_only || run->large)
+    if (batch->session_only || run->large || run->describe)
         return ROLE_SESSION;
     for (int i = 0; i < batch->steps_count; i++)
         if (unlikely(!batch->steps[i].statement->earned))
@@ -202,7 +202,7 @@ static bool holds_session(const struct pg_pool *pool)
     return false;
 }
 
-bool pg_run(struct pg_pool *pool, struct pg_batch *batch)
+static bool run_as(struct pg_pool *pool, struct pg_batch *batch, bool describe)
 {
     check(!holds_session(pool)); /* PostgreSQL could not see that deadlock */
     check(batch->steps_count >= 1);
@@ -216,6 +216,7 @@ bool pg_run(struct pg_pool *pool, struct pg_batch *batch)
         .batch = batch,
         .access = batch->kind == PG_READ ? PG_ACCESS_READ : PG_ACCESS_WRITE,
         .large = bytes > LARGE_BATCH_BYTES,
+        .describe = describe,
     };
     for (int i = 0; i < batch->steps_count; i++)
         pg_statement_ref(batch->steps[i].statement);
@@ -223,4 +224,15 @@ bool pg_run(struct pg_pool *pool, struct pg_batch *batch)
     for (int i = 0; i < batch->steps_count; i++)
         pg_statement_unref(batch->steps[i].statement);
     return well;
+}
+
+bool pg_run(struct pg_pool *pool, struct pg_batch *batch)
+{
+    return run_as(pool, batch, false);
+}
+
+bool pg_describe(struct pg_pool *pool, struct pg_batch *batch)
+{
+    check(batch->steps_count == 1);
+    return run_as(pool, batch, true);
 }

@@ -1,0 +1,26 @@
+/* A file of queries/ of arbitrary bytes: no crash, and what comes out stays inside its bounds. */
+#include <stdlib.h>
+
+#include "wire/sqltemplate.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *copy = malloc(size ? size : 1);
+    check(copy != NULL);
+    memcpy(copy, data, size);
+    struct arena arena;
+    struct sqltemplate template;
+    struct wire_error error = { 0 };
+    arena_init(&arena, 16 << 20);
+    if (sqltemplate_parse(&arena, (struct bytes){ copy, size }, &template, &error)) {
+        check(template.sql.size > 0 && template.head.size <= size);
+        for (int i = 0; i < template.params_count; i++)
+            check(template.params[i].size > 0 && template.params[i].size < size);
+    } else {
+        check(error.code != NULL && error.offset <= size);
+    }
+    arena_done(&arena);
+    free(copy);
+    return 0;
+}
