@@ -1,6 +1,6 @@
 #include "features/openapi/document.h"
 
-#include "features/openapi/schema.h"
+#include "model/json_schema.h"
 #include "wire/filter.h"
 #include "wire/json_write.h"
 #include "wire/uri.h"

@@ -1,5 +1,5 @@
 #pragma once
-/* schema.h - a column's type as JSON Schema 2020-12, as the API shows and takes it. */
+/* json_schema.h - a column's type as JSON Schema 2020-12, as the API shows and takes it. */
 #include "base/text.h"
 #include "model/resource.h"
 

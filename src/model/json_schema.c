@@ -1,4 +1,4 @@
-#include "features/openapi/schema.h"
+#include "model/json_schema.h"
 
 #include "wire/json_write.h"
 
