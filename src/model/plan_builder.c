@@ -123,8 +123,9 @@ bool plan_steps_check(const struct field *field, const struct field_step *steps,
 {
     if (steps_count == 0 || plan_base_type(field->column->type)->kind == PG_TYPE_JSON)
         return true;
-    return fail(&PROBLEM_QUERY, "'%.*s' is no JSON column, so '%s%.*s' leads nowhere", BYTES_ARG(field->name),
-                steps[0].as_text ? "->>" : "->", BYTES_ARG(steps[0].key));
+    return fail(&PROBLEM_QUERY, "'%.*s' is no JSON column, so '%.*s%s%.*s' leads nowhere",
+                BYTES_ARG(field->name), BYTES_ARG(field->name), steps[0].as_text ? "->>" : "->",
+                BYTES_ARG(wire_excerpt(steps[0].key)));
 }
 
 void plan_field_write(struct plan_builder *builder, int alias, const struct resource *resource,

@@ -388,7 +388,7 @@ static void fixture_make(struct fixture *fixture)
     check(plan_compile(&fixture->set));
 }
 
-static void fixture_done(struct fixture *fixture)
+UNUSED static void fixture_done(struct fixture *fixture)
 {
     for (int i = 0; i < F_TABLES; i++) {
         table_done(&fixture->relations[i].columns_by_name);

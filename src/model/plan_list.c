@@ -235,19 +235,24 @@ static bool query_check(const struct resource *resource, const struct list_query
     return true;
 }
 
+/* The list that a path leads to, or NULL. */
+static struct plan_node *list_at(struct plan_node *root, const struct embed_query *query)
+{
+    struct plan_node *node = root;
+    for (int i = 0; node && i < query->path_count; i++)
+        node = plan_node_child(node, query->path[i]);
+    return node && node->embed && node->embed->kind == EMBED_MANY ? node : NULL;
+}
+
 bool plan_tree_queries(struct plan_node *root, const struct embed_query *queries, int count)
 {
     for (int i = 0; i < count; i++) {
-        struct plan_node *node = root;
-        for (int k = 0; k < queries[i].path_count; k++) {
-            struct plan_node *child = plan_node_child(node, queries[i].path[k]);
-            if (!child || child->embed->kind != EMBED_MANY) {
-                const struct bytes shown = wire_excerpt(queries[i].path[k]);
-                return fail(&PROBLEM_QUERY,
-                            "'%.*s' is no list that select embeds, so it has no order or limit",
-                            BYTES_ARG(shown));
-            }
-            node = child;
+        struct plan_node *node = list_at(root, &queries[i]);
+        if (!node) {
+            const struct bytes last =
+                queries[i].path_count ? wire_excerpt(queries[i].path[queries[i].path_count - 1]) : BYTES("");
+            return fail(&PROBLEM_QUERY, "'%.*s' is no list that select embeds, so it has no order or limit",
+                        BYTES_ARG(last));
         }
         if (queries[i].limit < 0 || queries[i].limit > node->resource->page_max)
             return fail(&PROBLEM_QUERY, "limit: an embedded list of '%.*s' holds 1 to %lld rows",
