@@ -50,12 +50,12 @@ static bool all_known(const struct column **columns, int count)
     return true;
 }
 
-/* The rules that a CHECK gives to single columns, if it can be trusted to be asked of what is written here:
- * not where a trigger changes the row before, and not where rows of children escape it. */
+/* The rules that a CHECK gives to single columns: not where a trigger may change the row before it is asked.
+ * (check_parse() passes over NO INHERIT, which rows of children escape.) */
 static void checks_attach(struct catalog_build *build, struct constraint *constraint)
 {
     struct relation *relation = constraint->relation;
-    if (constraint->no_inherit || relation->rewrites_rows)
+    if (relation->rewrites_rows)
         return;
     struct check_findings found;
     check_parse(build->arena, constraint->definition, &found);

@@ -137,15 +137,15 @@ static bool next_is(const struct parser *parser, char c)
     return parser->rest.size && parser->rest.data[0] == c;
 }
 
-/* No modifiers: they round and cut. */
+/* Modifiers, which round and cut, are not read: what follows then fits nowhere. */
 static enum cast type_read(struct parser *parser)
 {
     for (size_t i = 0; i < array_count(cast_names); i++)
         if (accept_word(parser, cast_names[i].name))
-            return next_is(parser, '(') || next_is(parser, '.') ? CAST_NONE : cast_names[i].cast;
+            return cast_names[i].cast;
     struct bytes name;
     const bool qualified = name_read(parser, &name) && accept(parser, ".") && name_read(parser, &name);
-    return qualified && !next_is(parser, '(') ? CAST_OTHER : CAST_NONE;
+    return qualified ? CAST_OTHER : CAST_NONE;
 }
 
 /* ---- constants ---- */
@@ -239,8 +239,7 @@ static bool operand_read(struct parser *parser, struct subject *subject)
         subject->column = (struct bytes){ 0 };
         return true;
     }
-    return name_read(parser, &subject->column) && !next_is(parser, '(') &&
-           !next_is(parser, '.'); /* f(), (x).y */
+    return name_read(parser, &subject->column); /* of f(x) and x.y, what follows fits nowhere */
 }
 
 static bool subject_read(struct parser *parser, struct subject *subject)
@@ -438,8 +437,8 @@ static bool boolean_read(struct parser *parser)
         const bool known = boolean_read(parser);
         if (known && (bytes_starts(parser->rest, BYTES(")")) || bytes_starts(parser->rest, BYTES(" AND "))))
             continue;
-        parser->findings->count =
-            before; /* a shape we don't know, or the beginning of one: not ours to judge */
+        /* A shape we do not know, or the beginning of one: not ours to judge. */
+        parser->findings->count = before;
         parser->rest = start;
         spaces(parser);
         read = term_skip(parser);

@@ -184,9 +184,13 @@ static void names_propose(struct resource_build *build, const struct draft *draf
     const bool alone = rivals(found, candidate) == 1, itself = candidate->target == draft;
     names->count = 0;
     if (embed->far) {
-        name_propose(build, names, alone && !itself ? target : key_stem(embed->far), nothing);
+        if (alone)
+            name_propose(build, names, target, nothing);
+        else
+            name_propose(build, names, key_stem(embed->far), nothing);
+        name_propose(build, names, target,
+                     bytes_of(arena_printf(build->arena, "via_%.*s", BYTES_ARG(embed->far->relation->name))));
         name_propose(build, names, target, key_stem(embed->far));
-        name_propose(build, names, target, embed->far->relation->name);
         name_propose(build, names, embed->far->name, nothing);
     } else if (embed->kind == EMBED_ONE) {
         name_propose(build, names,

@@ -132,7 +132,8 @@ TEST(columns_know_their_defaults_and_who_makes_their_values)
            !column("products", "price_with_tax")->can_update);
     expect_bytes(column("products", "price_with_tax")->default_sql, "(price * 1.19)");
     expect_bytes(column("customers", "status")->default_sql, "'active'::text");
-    expect(column("products", "stock")->not_null);       /* by the domain below its domain's base */
+    expect(column("products", "stock")->not_null); /* by the domain below its domain's base */
+    expect(relation_column(table("types", "checks"), BYTES("z"))->not_null);
     expect(column("products", "discount")->has_default); /* by its domain */
     expect_bytes(column("products", "discount")->default_sql, "50");
     expect_eq(column("products", "discount")->typmod, (5 << 16 | 2) + 4);
@@ -201,6 +202,10 @@ TEST(keys_keep_their_order_and_find_their_targets)
     const struct constraint *parent = constraint(table("shop", "categories"), "categories_parent_id_fkey");
     expect(parent->target == parent->relation);
     expect(table("shop", "no_key")->primary == NULL);
+    const struct relation *notes = table("shop", "event_notes");
+    expect_eq(notes->constraints_count, 2); /* the shadows for each partition are left out */
+    expect(constraint(notes, "event_notes_event_id_event_at_event_kind_fkey")->target ==
+           table("shop", "events"));
     expect(constraint(table("shop", "products"), "products_sku_key")->nulls_not_distinct);
     expect(!constraint(table("shop", "unique_only"), "unique_only_note_key")->nulls_not_distinct);
     expect_bytes(constraint(table("shop", "customers"), "Credit is sane")->comment,
@@ -422,6 +427,41 @@ TEST(three_thousand_tables_in_time)
                   (long long)(story.read_ns / NS_PER_MS), story.catalog->arena.used_bytes / 1024,
                   (long long)(story.fingerprint_ns / NS_PER_MS));
     expect(story.read_ns < 30 * NS_PER_S);
+    catalog_unref(story.catalog);
+}
+
+/* Run it with LINTEL_PG_BIN pointing at PostgreSQL 18. */
+TEST(what_came_with_eighteen)
+{
+    if (nasty->server_version < 180000) {
+        print_message("this is PostgreSQL %d\n", nasty->server_version / 10000);
+        return;
+    }
+    check(shell(NULL, 0, "psql -q -X '%s' -c 'create database eighteen'",
+                database_url("postgres", "postgres")));
+    psql("eighteen",
+         "create table rooms (id int4range, during daterange,"
+         " primary key (id, during without overlaps));"
+         "create table stays (id int primary key, room int4range, during daterange,"
+         " foreign key (room, period during) references rooms (id, period during));"
+         "create table made (id int primary key, a int, twice int generated always as (a * 2) virtual,"
+         " b int check (b > 0) not enforced,"
+         " c int check (c > 0), d int);"
+         "alter table made add constraint d_filled not null d not valid;"
+         "grant select, insert, update on made, rooms, stays to app;");
+    struct read_story story = catalog_of("app", "eighteen", NULL);
+    const struct relation *made = catalog_relation(story.catalog, BYTES("public"), BYTES("made"));
+    const struct column *twice = relation_column(made, BYTES("twice"));
+    expect(twice->generated && !twice->has_default && !twice->can_insert);
+    expect(relation_column(made, BYTES("b"))->checks == NULL);
+    expect(relation_column(made, BYTES("c"))->checks != NULL);
+    expect(relation_column(made, BYTES("id"))->not_null && !relation_column(made, BYTES("d"))->not_null);
+    const struct relation *stays = catalog_relation(story.catalog, BYTES("public"), BYTES("stays"));
+    int periods = 0;
+    for (int i = 0; i < stays->constraints_count; i++)
+        periods += stays->constraints[i]->kind == CONSTRAINT_FOREIGN && stays->constraints[i]->period;
+    expect_eq(periods, 1);
+    expect_eq(catalog_relation(story.catalog, BYTES("public"), BYTES("rooms"))->primary->columns_count, 2);
     catalog_unref(story.catalog);
 }
 

@@ -68,6 +68,11 @@ TEST(the_closed_list_of_shapes)
         { "CHECK ((id < 1000000)) NOT VALID", "id must be less than 1000000" },
         { "CHECK (((a < 100) AND ((a % 2) = 0) AND (lower(x) = x) AND (b < (100)::numeric)))",
           "a must be less than 100; b must be less than 100" },
+        { "CHECK (((f[1] > 0) AND (a > 0)))", "a must be more than 0" },
+        { "CHECK (((x <> ') AND ('::text) AND (a > g) AND (b > 0)))",
+          "x must be other than ) AND (; b must be more than 0" },
+        { "CHECK (((E')\\\\'::text = x) AND (E' \\\\'' AND '::text <> lower(x)) AND (b > 0)))",
+          "x must be )\\; b must be more than 0" },
         { "CHECK (((a > 0) AND ((b > 0) OR (c > 0)) AND (((d > 1) AND (e > 2)))))",
           "a must be more than 0; d must be more than 1; e must be more than 2" },
     };
@@ -82,6 +87,11 @@ TEST(all_other_shapes_give_nothing)
         "CHECK (((g % 2) = 0))",
         "CHECK (((h > 0) OR (h = '-1'::integer)))",
         "CHECK (((q IS NULL) OR (q > 3)))",
+        "CHECK (((a > 0) AND (b > 0) OR (c > 0)))",
+        "CHECK ((c = ALL (ARRAY['a'::text])))",
+        "CHECK ((c <> ANY (ARRAY['a'::text])))",
+        "CHECK ((c = ANY (ARRAY['a'::text(5)])))",
+        "CHECK ((p <> 'x'::types.short(5)))",
         "CHECK ((NOT (a > 0)))",
         "CHECK (((a > 0) IS TRUE))",
         "CHECK (((a > 0) = (b > 0)))",
@@ -217,6 +227,10 @@ TEST(what_the_column_would_change_is_not_judged)
     expect_eq(refuses("CHECK ((a <= 99.98))", NUMERIC, (4 << 16 | 2) + 4, "99.99"), 1);
     expect_eq(refuses("CHECK ((a < 10))", INT4, -1, "10.0"), 1); /* the same number */
     expect_eq(refuses("CHECK ((a < 10))", INT4, -1, "10.4"), 0); /* an error of its own */
+    expect_eq(refuses("CHECK ((a = ANY (ARRAY[1.5, 2.5])))", NUMERIC, (4 << 16 | 1) + 4, "1.46"), 0);
+    expect_eq(refuses("CHECK ((a = ANY (ARRAY[1.5, 2.5])))", NUMERIC, (4 << 16 | 1) + 4, "1.6"), 1);
+    expect_eq(refuses("CHECK ((m > (0)::double precision))", FLOAT8, -1, "1e-400"),
+              0); /* out of range instead */
     expect_eq(refuses("CHECK ((a < 10))", NUMERIC, -1, "NaN"), 0);
     expect_eq(refuses("CHECK ((a < 10))", NUMERIC, -1, "1e5"), 0);
     expect_eq(refuses("CHECK ((m < (10)::double precision))", FLOAT8, -1, "1e999"), 0);

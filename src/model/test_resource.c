@@ -214,6 +214,15 @@ TEST(hidden_columns_still_name_rows_order_and_version_them)
     forget();
 }
 
+TEST(a_version_that_must_be_given_may_be_given_once)
+{
+    expect_str(
+        made_one("table: shop.circle_a\naccess: public\noperations: [create, update]\nversion: b_id\n"), "");
+    expect(field("x", "b_id")->creatable && field("x", "b_id")->required_on_create &&
+           !field("x", "b_id")->updatable);
+    forget();
+}
+
 TEST(two_fields_of_one_name_are_told)
 {
     expect_says(made_one("table: shop.customers\naccess: public\nfields: {rename: {name: email}}\n"),
@@ -245,6 +254,8 @@ TEST(unknown_keys_and_words_name_the_nearest)
     expect_says(said, "'hide'");
     expect_says(said, "resources/x.yaml:5:20: error: ");
     expect_says(said, "'create'");
+    expect_says(made_one("table: shop.orders\naccess: public\npublic: true\n"),
+                "resources/x.yaml:3:1: error: ");
     expect(!resource("x")->public_access); /* a wrong file opens nothing */
     forget();
 }
@@ -279,7 +290,11 @@ TEST(what_the_schema_lacks_is_a_warning_and_a_503)
     expect(resource("x")->missing.size > 0);
     expect_says(made_one("table: shop.customers\naccess: public\norder: [nam.desc]\n"), "no column 'nam'");
     expect_says(made_one("table: shop.customers\naccess: public\nversion: vers\n"), "no column 'vers'");
-    expect_says(made_one("table: shop.customers\naccess: public\nkey: [ident]\n"), "no column 'ident'");
+    said = made_one("table: shop.customers\naccess: public\nkey: [id, ident]\norder: [nam]\n");
+    expect_says(said, "no column 'ident'");
+    expect_says(said, "no column 'nam'");
+    expect_eq(resource("x")->key_count, 0);
+    expect_bytes(resource("x")->missing, "customers has no column 'ident'"); /* the first */
     expect_says(made_one("table: shop.customers\naccess: public\nfields: {rename: {nope: yes}}\n"),
                 "no column 'nope'");
     forget();
@@ -352,6 +367,10 @@ TEST(operations_that_cannot_be_say_why)
     expect_str(made_one("table: shop.filled\naccess: public\noperations: [create]\nfields: {hide: [slug]}\n"),
                "");
     expect_str(operations("x"), "create"); /* a trigger fills it */
+    expect_str(made_one("table: shop.filled\naccess: public\n"), "");
+    expect(!field("x", "slug")->required_on_create && !field("x", "slug")->nullable);
+    said = made_one("table: shop.customers\naccess: public\noperations: [list, upsert]\nkey: [id, name]\n");
+    expect_says(said, "upsert is not possible: no unique index is made of just the key's columns");
     forget();
 }
 
@@ -409,6 +428,8 @@ TEST(keys_that_a_file_declares)
     expect_bytes(resource("x")->key[0]->name, "code");
     expect_says(made_one("table: shop.no_key\naccess: public\nkey: [note]\n"),
                 "resources/x.yaml:3:6: warning: no unique index covers the key");
+    expect_says(made_one("table: shop.no_key\naccess: public\nkey: [amount]\n"),
+                "no unique index covers the key");
     expect_says(made_one("table: shop.orders\naccess: public\nkey: [id, id]\n"),
                 "resources/x.yaml:3:11: error: 'id' stands twice in the key");
     expect_str(made_one("table: shop.order_lines\naccess: public\n"), "");
@@ -457,11 +478,11 @@ static void shop_files(void)
     static const char *const names[] = { "customers",          "products",        "orders",
                                          "order_lines",        "shipments",       "categories",
                                          "product_categories", "related_products" };
+    static char texts[array_count(names)][64], paths[array_count(names)][64];
     for (size_t i = 0; i < array_count(names); i++) {
-        char text[100], path[100];
-        snprintf(text, sizeof text, "table: shop.%s\naccess: public\n", names[i]);
-        snprintf(path, sizeof path, "resources/%s.yaml", names[i]);
-        file(strdup(path), strdup(text)); /* a test's few bytes */
+        snprintf(texts[i], sizeof texts[i], "table: shop.%s\naccess: public\n", names[i]);
+        snprintf(paths[i], sizeof paths[i], "resources/%s.yaml", names[i]);
+        file(paths[i], texts[i]);
     }
 }
 
@@ -480,6 +501,17 @@ TEST(foreign_keys_become_embeds_both_ways)
                "order_lines<order_lines product_categories<product_categories "
                "related_products_product<related_products related_products_related<related_products "
                "categories~categories related~products product~products");
+    forget();
+}
+
+TEST(one_to_many_and_many_to_many_between_the_same_tables)
+{
+    file("resources/people.yaml", "table: shop.people\naccess: public\n");
+    file("resources/teams.yaml", "table: shop.teams\naccess: public\n");
+    file("resources/memberships.yaml", "table: shop.memberships\naccess: public\n");
+    expect_str(made(), "");
+    expect_str(embeds("people"), "teams>teams memberships<memberships teams_via_memberships~teams");
+    expect_str(embeds("teams"), "memberships<memberships people<people people_via_memberships~people");
     forget();
 }
 

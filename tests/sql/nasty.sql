@@ -23,6 +23,7 @@ create type types.color as enum ('red', 'green', 'blue', 'Dark "Grey"', 'it''s',
 create type types.zero_labels as enum ();
 create domain types.positive as integer check (value > 0);
 create domain types.small_positive as types.positive check (value < 1000) not null;
+create domain types.tiny as types.small_positive check (value < 10);      -- NOT NULL by the domain below it
 create domain types.percentage as numeric(5, 2) default 50 constraint percentage_range check (value between 0 and 100);
 create domain types.email as text check (value ~ '^[^@]+@[^@]+$') check (length(value) <= 120);
 create domain types.short_list as integer[] check (cardinality(value) <= 3);
@@ -125,7 +126,16 @@ create table shop.related_products (                         -- many to many wit
   weight integer not null default 0,
   primary key (product_id, related_id)
 );
+create table shop.teams (id integer primary key, name text not null);   -- one to many and many to many at once
+create table shop.people (id integer primary key, team_id integer references shop.teams, name text not null);
+create table shop.memberships (
+  person_id integer references shop.people,
+  team_id integer references shop.teams,
+  since date,
+  primary key (team_id, person_id)
+);
 create table shop.no_key (note text, amount integer);
+create unique index no_key_partly on shop.no_key (amount) where amount > 100;   -- no key: not for all rows
 create table shop.unique_only (code text not null unique, note text unique);
 create table shop.zero_columns ();
 create table shop.dropped (a integer, b text, c integer primary key, d text default 'd');
@@ -201,6 +211,11 @@ create table shop.events_2024 partition of shop.events for values from ('2024-01
 create table shop.events_2024_view partition of shop.events_2024 for values in ('view');
 create table shop.events_2024_other partition of shop.events_2024 default;
 create table shop.events_rest partition of shop.events default;
+
+create table shop.event_notes (                               -- a key to a partitioned table, which has shadows
+  id integer primary key, event_id bigint, event_at timestamptz, event_kind text,
+  foreign key (event_id, event_at, event_kind) references shop.events
+);
 
 create table shop.animals (id serial primary key, name text not null, constraint no_fish check (name <> 'fish') no inherit);
 create table shop.dogs (breed text) inherits (shop.animals);
@@ -289,6 +304,7 @@ create table types.checks (
   w text collate "C" check (w > 'm'),                         -- no rule: an order of text is its collation's
   x text check (lower(x) = x),                                -- no rule
   y text check (length(trim(y)) > 0),                         -- no rule
+  z types.tiny,
   check (a < 100 and b < 100),                                -- two rules, one each
   check (a is not null or b is not null)                      -- no rule
 );
@@ -309,6 +325,9 @@ insert into shop.shipments (line, order_id, carrier) values (1, 1, 'Post'), (nul
 insert into shop.categories values (1, null, 'all'), (2, 1, 'food'), (3, 1, 'things'), (4, 2, 'fruit');
 insert into shop.product_categories values (1, 4), (2, 3), (3, 3), (3, 1);
 insert into shop.related_products values (1, 2, 5), (2, 1, 5), (1, 3, 1);
+insert into shop.teams values (1, 'red'), (2, 'blue');
+insert into shop.people values (1, 1, 'Ann'), (2, null, 'Bob');
+insert into shop.memberships values (1, 1, '2024-01-01'), (1, 2, null), (2, 2, null);
 insert into shop.no_key values ('a', 1), ('a', 1), (null, null);
 insert into shop.unique_only values ('one', 'x'), ('two', null);
 insert into shop.dropped (b, c) values ('b', 1);
@@ -332,6 +351,7 @@ insert into types.everything (id, a_bool, a_int2, a_int4, a_int8, a_numeric, a_f
    '{{1,2},{3,NULL}}', array[row('p', null, null, 'blue')::types.person], '16/B374D848', row(1, null, 'all')::shop.categories,
    '{"[red,blue]"}', 'identifier');
 insert into shop.events values (1, '2024-03-01', 'view', 1), (2, '2024-04-01', 'buy', 2), (3, '2023-01-01', 'view', null);
+insert into shop.event_notes values (1, 1, '2024-03-01', 'view'), (2, null, null, null);
 insert into shop.animals (name) values ('cat');
 insert into shop.dogs (name, breed) values ('rex', 'poodle');
 insert into shop.puppies (name, breed, weeks) values ('bit', 'pug', 9);
