@@ -6,6 +6,8 @@
 #include "app/exposure.h"
 #include "app/folder.h"
 #include "app/house.h"
+#include "app/modules.h"
+#include "app/snapshot.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "kit/here.h"
@@ -50,6 +52,22 @@ static int report(const struct check_options *options, const struct diagnostics 
     return errors ? EXIT_FOUND : EXIT_OK;
 }
 
+/* What the features make of their own files, typed by the database. */
+static WAITS bool load_check(struct app_conf *conf, struct resource_set *set, struct diagnostics *diagnostics)
+{
+    struct house house = { .conf = conf };
+    house.kit = (struct kit){ .app_folder = conf->folder,
+                              .loopback = listens_on_loopback(conf->listen),
+                              .rooms = house.rooms,
+                              .loaded = house.loaded,
+                              .modules = modules };
+    const struct load load = { conf->folder, set, diagnostics, kit_here.pool, folder_sources };
+    const bool loaded = house_modules_open(&house) && snapshot_load(&load, house.rooms, house.loaded);
+    snapshot_unload(house.loaded);
+    house_modules_close(&house);
+    return loaded;
+}
+
 static int check_ask(struct app_conf *conf, void *arg)
 {
     const struct check_options *options = arg;
@@ -66,7 +84,7 @@ static int check_ask(struct app_conf *conf, void *arg)
     if (pg_pool_warm(kit_here.pool) && catalog_read(kit_here.pool, NULL, &catalog) &&
         folder_read(&arena, conf->folder, "resources", ".yaml", &files) &&
         resource_set_make(catalog, files.sources, files.count, &encoding, &diagnostics, &set) &&
-        plan_compile(set)) {
+        plan_compile(set) && load_check(conf, set, &diagnostics)) {
         exposure_check(conf, set, &diagnostics);
         code = report(options, &diagnostics, set);
     } else {

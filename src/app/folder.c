@@ -83,6 +83,18 @@ bool folder_read(struct arena *arena, const char *folder, const char *subfolder,
     return true;
 }
 
+bool folder_sources(struct arena *arena, const char *folder, const char *subfolder, const char *suffix,
+                    struct resource_source **ret_sources, int *ret_count)
+{
+    struct folder_files files;
+    *ret_count = 0;
+    if (!folder_read(arena, folder, subfolder, suffix, &files))
+        return false;
+    *ret_sources = files.sources;
+    *ret_count = files.count;
+    return true;
+}
+
 static uint64_t stamp_of(const char *path)
 {
     struct stat stat_;

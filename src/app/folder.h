@@ -19,3 +19,6 @@ uint64_t folder_stamp(const char *folder, const char *const *subfolders);
 bool file_read(struct arena *arena, const char *path, size_t bytes_max, struct bytes *ret_text);
 /* Writes a new file; refuses to replace one. mode: 0644 or 0600. Errors: false with PROBLEM_ENVIRONMENT. */
 bool file_write_new(const char *path, struct bytes text, int mode);
+/* folder_read() as modules see it (struct load). */
+bool folder_sources(struct arena *arena, const char *folder, const char *subfolder, const char *suffix,
+                    struct resource_source **ret_sources, int *ret_count);

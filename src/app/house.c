@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "app/exposure.h"
 #include "app/modules.h"
 #include "app/snapshot.h"
 #include "base/clock.h"
@@ -193,9 +194,13 @@ static bool house_open(struct house *house)
     if (!conf->database)
         return fail(&PROBLEM_CONFIG, "no database: set `database` in lintel.yaml or LINTEL_DATABASE_URL");
     metric_cells = house->cores_count;
-    house->kit = (struct kit){
-        .app_folder = conf->folder, .cores = house->cores, .dev = house->dev, .modules = modules
-    };
+    house->kit = (struct kit){ .app_folder = conf->folder,
+                               .cores = house->cores,
+                               .loopback = listens_on_loopback(conf->listen),
+                               .dev = house->dev,
+                               .rooms = house->rooms,
+                               .loaded = house->loaded,
+                               .modules = modules };
     const struct http_listen listens[] = { { conf->listen, false }, { conf->admin, true } };
     if (!pg_home_open(conf->database, config_section(conf, "pools"), house->cores_count, &house->home))
         return false;

@@ -9,7 +9,7 @@
 struct house {
     struct app_conf *conf;
     struct kit kit;
-    void *rooms[CONFIG_MODULES_MAX];
+    void *rooms[CONFIG_MODULES_MAX], *loaded[CONFIG_MODULES_MAX];
     struct http_filter filters[128];
     struct pg_home *home;
     struct http_server *server;

@@ -35,10 +35,18 @@ static const struct module model_module = {
     .problems = model_problems,
 };
 
-extern const struct module observe_module, rest_module, openapi_module;
+extern const struct module observe_module, rest_module, query_module, openapi_module;
 
+/* clang-format off */
 const struct module *const modules[] = {
-    &base_module, &http_module,    &pools_module, &model_module, &openapi_module,
-    &rest_module, &observe_module, /* last: it gives a record to every route the others added */
+    &base_module,
+    &http_module,
+    &pools_module,
+    &model_module,
+    &openapi_module,
+    &rest_module,
+    &query_module,
+    &observe_module, /* last: it gives a record to every route the others added */
     NULL,
 };
+/* clang-format on */

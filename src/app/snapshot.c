@@ -8,7 +8,7 @@
 #include "model/plan.h"
 #include <stdlib.h>
 
-static const char *const watched[] = { "resources", NULL };
+static const char *const watched[] = { "resources", "queries", NULL };
 
 /* ---- putting in force ---- */
 
@@ -40,16 +40,62 @@ static int missing_in(const struct resource_set *set)
     return missing;
 }
 
+/* What a module has loaded lives as long as the router that serves it. */
+struct keep {
+    void (*unload)(void *loaded);
+    void *loaded;
+};
+
+static void keep_end(void *arg)
+{
+    struct keep *keep = arg;
+    keep->unload(keep->loaded);
+    free(keep);
+}
+
+void snapshot_unload(void **loaded)
+{
+    for (int i = 0; modules[i]; i++) {
+        if (loaded[i])
+            modules[i]->unload(loaded[i]);
+        loaded[i] = NULL;
+    }
+}
+
+bool snapshot_load(const struct load *load, void *const *rooms, void **ret_loaded)
+{
+    for (int i = 0; modules[i]; i++)
+        if (modules[i]->load && !modules[i]->load(rooms[i], load, &ret_loaded[i]))
+            return false;
+    return true;
+}
+
+static void keep_loaded(struct house *house, struct router *router)
+{
+    for (int i = 0; modules[i]; i++) {
+        if (!house->loaded[i])
+            continue;
+        struct keep *keep = malloc(sizeof *keep);
+        check(keep != NULL);
+        *keep = (struct keep){ modules[i]->unload, house->loaded[i] };
+        router_on_free(router, keep_end, keep);
+    }
+}
+
 static bool router_make(struct house *house, struct resource_set *set, struct router **ret_router)
 {
     struct router *router = router_new();
     if (set)
         router_on_free(router, set_drop, resource_set_ref(set));
-    for (int i = 0; modules[i]; i++)
-        if (modules[i]->routes && !modules[i]->routes(house->rooms[i], router, set)) {
-            router_unref(router);
-            return false;
-        }
+    keep_loaded(house, router);
+    bool made = true;
+    for (int i = 0; modules[i] && made; i++)
+        made = !modules[i]->routes || modules[i]->routes(house->rooms[i], router, set, house->loaded[i]);
+    memset(house->loaded, 0, sizeof house->loaded); /* the router's now */
+    if (!made) {
+        router_unref(router);
+        return false;
+    }
     *ret_router = router;
     return true;
 }
@@ -91,7 +137,22 @@ static void say_diagnostics(struct house *house, const struct diagnostics *diagn
     }
 }
 
-static bool set_make(struct house *house, struct resource_set **ret_set)
+/* A broken file keeps the old ones running; at the start what is right is served, but never what is too open.
+ */
+static bool judge(struct house *house, const struct resource_set *set, struct diagnostics *diagnostics)
+{
+    const int own_errors = diagnostics->errors_total;
+    exposure_check(house->conf, set, diagnostics);
+    const bool too_open = diagnostics->errors_total > own_errors;
+    say_diagnostics(house, diagnostics);
+    if (too_open)
+        return fail(&PROBLEM_CONFIG, "public writes on an address that is not loopback");
+    if (diagnostics->errors_total && house->set)
+        return fail(&PROBLEM_CONFIG, "declarations have errors; the last good ones stay in force");
+    return true;
+}
+
+static WAITS bool set_make(struct house *house, struct resource_set **ret_set)
 {
     struct arena arena;
     arena_init(&arena, 256 << 20);
@@ -99,24 +160,22 @@ static bool set_make(struct house *house, struct resource_set **ret_set)
     struct diagnostics diagnostics;
     diagnostics_init(&diagnostics, &arena, 0);
     const struct pg_encoding encoding = { .bigint_as_string = house->conf->bigint == BIGINT_STRING };
-    bool made =
-        folder_read(&arena, house->conf->folder, "resources", ".yaml", &files) &&
-        resource_set_make(house->catalog, files.sources, files.count, &encoding, &diagnostics, ret_set);
+    struct resource_set *set = NULL;
+    bool made = folder_read(&arena, house->conf->folder, "resources", ".yaml", &files) &&
+                resource_set_make(house->catalog, files.sources, files.count, &encoding, &diagnostics, &set);
     if (made) {
-        const int own_errors = diagnostics.errors_total;
-        exposure_check(house->conf, *ret_set, &diagnostics);
-        const bool too_open = diagnostics.errors_total > own_errors;
-        say_diagnostics(house, &diagnostics);
-        /* A broken file keeps the old ones running; at the start what is right is served, but never what is
-         * too open. */
-        if (too_open || (diagnostics.errors_total && house->set)) {
-            resource_set_unref(*ret_set);
-            made = fail(&PROBLEM_CONFIG, too_open
-                                             ? "public writes on an address that is not loopback"
-                                             : "declarations have errors; the last good ones stay in force");
-        }
+        const struct load load = { house->conf->folder, set, &diagnostics, kit_here.pool, folder_sources };
+        set->generation = ++house->generation;
+        made = plan_compile(set) && snapshot_load(&load, house->rooms, house->loaded) &&
+               judge(house, set, &diagnostics);
     }
     arena_done(&arena);
+    if (made)
+        *ret_set = set;
+    else {
+        snapshot_unload(house->loaded);
+        resource_set_unref(set);
+    }
     return made;
 }
 
@@ -136,8 +195,7 @@ bool snapshot_refresh(struct house *house, bool catalog_too)
     struct resource_set *set;
     if (!set_make(house, &set))
         return false;
-    set->generation = ++house->generation;
-    if (!plan_compile(set) || !put_in_force(house, set)) {
+    if (!put_in_force(house, set)) {
         resource_set_unref(set);
         return false;
     }

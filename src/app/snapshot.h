@@ -14,3 +14,8 @@ WAITS bool snapshot_refresh(struct house *house, bool catalog_too);
 void snapshot_watch(void *house);
 /* Asks the watcher to look now (SIGHUP, a statement that met a changed schema). Core 0. */
 void snapshot_poke(struct house *house, bool files);
+
+/* Lets every module load its own files; ret_loaded by module index. snapshot_unload() ends what was loaded.
+ */
+WAITS bool snapshot_load(const struct load *load, void *const *rooms, void **ret_loaded);
+void snapshot_unload(void **loaded);

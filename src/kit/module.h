@@ -9,6 +9,9 @@
 
 struct command;
 struct core;
+struct diagnostics;
+struct pg_pool;
+struct resource_source;
 struct resource_set;
 struct text;
 
@@ -23,14 +26,28 @@ struct kit {
     const char *app_folder;    /* absolute; NULL without an app */
     struct core *const *cores; /* the running ones; filled after modules have opened */
     int cores_count;
-    bool dev;                            /* `lintel dev`: more is said, nothing more is exposed */
-    struct http_server *server;          /* NULL outside serve */
+    bool loopback;              /* the API listens on loopback only: public writes are allowed */
+    bool dev;                   /* `lintel dev`: more is said, nothing more is exposed */
+    struct http_server *server; /* NULL outside serve */
+    void *const *rooms;         /* of the modules, by their index */
+    void *const *loaded;        /* what each has made of the snapshot now being put in force, by its index */
     const struct module *const *modules; /* all, NULL-terminated: for catalogues and reference pages */
 };
 
+/* What a module may read when a snapshot is made. */
+struct load {
+    const char *folder;              /* the app's */
+    struct resource_set *set;        /* resolved and compiled; NULL never */
+    struct diagnostics *diagnostics; /* for what is wrong with files */
+    struct pg_pool *pool;
+    /* Every FOLDER/SUBFOLDER/…SUFFIX as text, in a stable order; what is not there is none. */
+    bool (*read_files)(struct arena *arena, const char *folder, const char *subfolder, const char *suffix,
+                       struct resource_source **ret_sources, int *ret_count);
+};
+
 struct module {
-    const char *name;    /* the section of lintel.yaml, the prefix of its metrics */
-    const char *summary; /* one sentence */
+    const char *name;           /* the section of lintel.yaml, the prefix of its metrics */
+    const char *summary;        /* one sentence */
     const char *metrics_prefix; /* of its metrics' names; NULL: name */
 
     size_t conf_bytes;
@@ -41,9 +58,20 @@ struct module {
     bool (*open)(const void *conf, const struct kit *kit, void **ret_room);
     void (*close)(void *room);
 
+    /* Reads this feature's own files for a snapshot: what it makes of them goes to routes() and document(),
+     * and to unload() when the snapshot's last request has ended. In a fiber of core 0. Waits, bounded by the
+     * fiber's deadline. Errors: diagnostics for files; false only when the database or memory failed. NULL:
+     * nothing to load. */
+    bool (*load)(void *room, const struct load *load, void **ret_loaded);
+    void (*unload)(void *loaded);
+
     /* Adds the routes this feature serves for a snapshot of the app. Called for every new snapshot; never
-     * waits. set: borrowed by the router as long as it lives. NULL while the database was never reached. */
-    bool (*routes)(void *room, struct router *router, struct resource_set *set);
+     * waits. set: borrowed by the router as long as it lives. NULL while the database was never reached; so
+     * is loaded. */
+    bool (*routes)(void *room, struct router *router, struct resource_set *set, void *loaded);
+
+    /* Appends OpenAPI path items for the routes of `loaded`, each led by a comma: ,"/v1/x":{…} */
+    void (*document)(const void *loaded, const struct resource_set *set, struct text *paths);
 
     const struct module_filter *filters; /* ends with { 0 } */
     struct metric *const *metrics;       /* ends with NULL */

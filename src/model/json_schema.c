@@ -231,8 +231,8 @@ static bool number_kind(const struct pg_type *type, const struct pg_encoding *en
            (type->kind == PG_TYPE_BIGINT && !encoding->bigint_as_string);
 }
 
-void schema_type_write(struct text *text, const struct pg_type *type, int32_t typmod, bool nullable,
-                       const struct column *column, const struct pg_encoding *encoding)
+void json_schema_type_write(struct text *text, const struct pg_type *type, int32_t typmod, bool nullable,
+                            const struct column *column, const struct pg_encoding *encoding)
 {
     const size_t before = text->size;
     text_byte(text, '{');
@@ -284,8 +284,8 @@ static void number_example(struct text *text, const struct column *column, const
     text_add_z(text, preset);
 }
 
-void schema_example_write(struct text *text, const struct pg_type *type, int32_t typmod,
-                          const struct column *column, const struct pg_encoding *encoding)
+void json_schema_example_write(struct text *text, const struct pg_type *type, int32_t typmod,
+                               const struct column *column, const struct pg_encoding *encoding)
 {
     switch (type->kind) {
     case PG_TYPE_BOOL:

@@ -39,7 +39,7 @@ struct bytes pg_statement_sql(const struct pg_statement *statement);
 
 /* ---- batches ---- */
 
-struct pg_setting { /* set_config(name, value, true): lives and dies with the batch's transaction */
+struct pg_setting {   /* set_config(name, value, true): lives and dies with the batch's transaction */
     const char *name; /* "lintel.tenant_id" */
     struct bytes value;
 };
@@ -105,15 +105,16 @@ uint32_t pg_result_column_type(const struct pg_result *result, int column); /* O
 int64_t pg_result_affected(const struct pg_result *result);
 void pg_result_free(struct pg_result *result);
 
-/* What PostgreSQL says of the statement of step 0 without running it: its result (owned by the batch) has no rows, but
- * columns (name, type, modifier, where they come from) and parameters. Takes a session; otherwise as pg_run().
- * Source: PostgreSQL documentation, 55.2.3, Describe. */
+/* What PostgreSQL says of the statement of step 0 without running it: its result (owned by the batch) has no
+ * rows, but columns (name, type, modifier, where they come from) and parameters. Takes a session; otherwise
+ * as pg_run(). Source: PostgreSQL documentation, 55.2.3, Describe. */
 WAITS bool pg_describe(struct pg_pool *pool, struct pg_batch *batch);
 int pg_result_params(const struct pg_result *result);
 uint32_t pg_result_param_type(const struct pg_result *result, int index); /* OID */
 int pg_result_column_typmod(const struct pg_result *result, int column);  /* -1: none */
 /* The table column a result column is plainly taken from; false for expressions. */
-bool pg_result_column_origin(const struct pg_result *result, int column, uint32_t *ret_table, int *ret_number);
+bool pg_result_column_origin(const struct pg_result *result, int column, uint32_t *ret_table,
+                             int *ret_number);
 
 /* ---- sessions and transactions ---- */
 
@@ -175,15 +176,15 @@ static inline void pg_stream_leave(struct pg_stream **stream)
 /* ---- the pool ---- */
 
 struct pg_conf {
-    int64_t max;              /* connections of this process, all cores */
-    int64_t lanes;            /* read lanes per core */
-    int64_t lane_depth;       /* batches in flight on one lane */
+    int64_t max;        /* connections of this process, all cores */
+    int64_t lanes;      /* read lanes per core */
+    int64_t lane_depth; /* batches in flight on one lane */
     int64_t acquire_timeout_ns, query_timeout_ns, idle_timeout_ns, lifetime_ns, connect_timeout_ns;
     int64_t idle_in_transaction_timeout_ns;
-    int64_t slow_ns;          /* a statement that takes longer loses its place on lanes */
-    int64_t waiting_max;      /* fibers waiting for a connection, per core */
-    int64_t statements_max;   /* prepared statements kept, per core */
-    int64_t reserve;          /* connections of the server left to others */
+    int64_t slow_ns;        /* a statement that takes longer loses its place on lanes */
+    int64_t waiting_max;    /* fibers waiting for a connection, per core */
+    int64_t statements_max; /* prepared statements kept, per core */
+    int64_t reserve;        /* connections of the server left to others */
 };
 extern const struct knob pg_knobs[]; /* section "pools" */
 extern struct metric *const pg_metrics[];
@@ -211,9 +212,9 @@ WAITS bool pg_pool_warm(struct pg_pool *pool);
 
 struct pg_pool_state {
     int64_t open, lanes, writers, sessions, idle, waiting, in_flight, abandoned;
-    bool healthy;          /* the last attempt to connect or query reached the server */
+    bool healthy;                               /* the last attempt to connect or query reached the server */
     int64_t healthy_since_ns, failing_since_ns; /* monotonic; 0: not */
-    int server_version;    /* 150020, 0: unknown */
+    int server_version;                         /* 150020, 0: unknown */
 };
 void pg_pool_state(const struct pg_pool *pool, struct pg_pool_state *ret_state);
 
@@ -222,19 +223,19 @@ void pg_pool_state(const struct pg_pool *pool, struct pg_pool_state *ret_state);
 void pg_pool_on_schema_change(struct pg_pool *pool, void (*changed)(void *arg), void *arg);
 
 /* ---- problems ---- */
-extern const struct problem PROBLEM_DATABASE_DOWN;      /* 503 database.unavailable */
-extern const struct problem PROBLEM_POOL_EXHAUSTED;     /* 503 database.pool_exhausted */
-extern const struct problem PROBLEM_OUTCOME_UNKNOWN;    /* 503 outcome_unknown */
-extern const struct problem PROBLEM_UNIQUE;             /* 409 conflict.unique */
-extern const struct problem PROBLEM_FOREIGN_KEY;        /* 409 conflict.foreign_key */
-extern const struct problem PROBLEM_CHECK;              /* 422 validation.check */
-extern const struct problem PROBLEM_NOT_NULL;           /* 422 validation.required */
-extern const struct problem PROBLEM_EXCLUSION;          /* 409 conflict.exclusion */
-extern const struct problem PROBLEM_SERIALIZATION;      /* 409 conflict.serialization, retryable */
-extern const struct problem PROBLEM_DEADLOCK;           /* 409 conflict.deadlock, retryable */
-extern const struct problem PROBLEM_LOCKED;             /* 409 conflict.locked: 55P03 */
-extern const struct problem PROBLEM_QUERY_TIMEOUT;      /* 504 timeout.query: 57014 by statement_timeout */
-extern const struct problem PROBLEM_VALUE;              /* 422 validation.value: class 22 */
-extern const struct problem PROBLEM_DENIED;             /* 403 forbidden.database: 42501 */
-extern const struct problem PROBLEM_SCHEMA_NOT_READY;   /* 503 schema.not_ready: 42P01, 42703, 42883 … */
-extern const struct problem PROBLEM_READ_ONLY;          /* 503 database.read_only: 25006 */
+extern const struct problem PROBLEM_DATABASE_DOWN;    /* 503 database.unavailable */
+extern const struct problem PROBLEM_POOL_EXHAUSTED;   /* 503 database.pool_exhausted */
+extern const struct problem PROBLEM_OUTCOME_UNKNOWN;  /* 503 outcome_unknown */
+extern const struct problem PROBLEM_UNIQUE;           /* 409 conflict.unique */
+extern const struct problem PROBLEM_FOREIGN_KEY;      /* 409 conflict.foreign_key */
+extern const struct problem PROBLEM_CHECK;            /* 422 validation.check */
+extern const struct problem PROBLEM_NOT_NULL;         /* 422 validation.required */
+extern const struct problem PROBLEM_EXCLUSION;        /* 409 conflict.exclusion */
+extern const struct problem PROBLEM_SERIALIZATION;    /* 409 conflict.serialization, retryable */
+extern const struct problem PROBLEM_DEADLOCK;         /* 409 conflict.deadlock, retryable */
+extern const struct problem PROBLEM_LOCKED;           /* 409 conflict.locked: 55P03 */
+extern const struct problem PROBLEM_QUERY_TIMEOUT;    /* 504 timeout.query: 57014 by statement_timeout */
+extern const struct problem PROBLEM_VALUE;            /* 422 validation.value: class 22 */
+extern const struct problem PROBLEM_DENIED;           /* 403 forbidden.database: 42501 */
+extern const struct problem PROBLEM_SCHEMA_NOT_READY; /* 503 schema.not_ready: 42P01, 42703, 42883 … */
+extern const struct problem PROBLEM_READ_ONLY;        /* 503 database.read_only: 25006 */

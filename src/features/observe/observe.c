@@ -107,7 +107,7 @@ static bool observe_open(const void *conf, const struct kit *kit, void **ret_roo
     return true;
 }
 
-static bool observe_routes(void *room, struct router *router, struct resource_set *set)
+static bool observe_routes(void *room, struct router *router, struct resource_set *set, void *loaded)
 {
     (void)set;
     const struct route routes[] = {

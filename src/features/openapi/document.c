@@ -64,8 +64,8 @@ static void object_schema(struct document *doc, enum view view)
             text_byte(text, ',');
         first = false;
         json_write_key(text, field->name);
-        schema_type_write(text, field->column->type, field->column->typmod, field->nullable, field->column,
-                          encoding);
+        json_schema_type_write(text, field->column->type, field->column->typmod, field->nullable,
+                               field->column, encoding);
     }
     text_byte(text, '}');
     bool any = false;
@@ -100,8 +100,8 @@ static void example_object(struct document *doc, enum view view)
             text_byte(doc->text, ',');
         first = false;
         json_write_key(doc->text, field->name);
-        schema_example_write(doc->text, field->column->type, field->column->typmod, field->column,
-                             &doc->set->encoding);
+        json_schema_example_write(doc->text, field->column->type, field->column->typmod, field->column,
+                                  &doc->set->encoding);
         if (view == VIEW_UPDATE)
             break; /* one changed field tells what a merge patch is */
     }
@@ -213,8 +213,8 @@ static void path_parameters(struct document *doc)
         text_add_z(doc->text, i ? ",{\"name\":\"" : "{\"name\":\"");
         key_name(doc, i);
         text_lit(doc->text, "\",\"in\":\"path\",\"required\":true,\"schema\":");
-        schema_type_write(doc->text, key->column->type, key->column->typmod, false, NULL,
-                          &doc->set->encoding);
+        json_schema_type_write(doc->text, key->column->type, key->column->typmod, false, NULL,
+                               &doc->set->encoding);
         text_byte(doc->text, '}');
     }
     text_lit(doc->text, "],");
@@ -550,7 +550,6 @@ static void tags_write(struct document *doc)
 void document_write(struct text *text, const struct resource_set *set, const struct kit *kit,
                     const char *title, const char *version)
 {
-    (void)kit;
     struct document doc = { .text = text, .set = set };
     text_lit(text, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":");
     json_write_string(text, bytes_of(title));
@@ -571,6 +570,9 @@ void document_write(struct text *text, const struct resource_set *set, const str
         collection_path(&doc);
         item_path(&doc);
     }
+    for (int i = 0; kit->modules[i]; i++)
+        if (kit->modules[i]->document && kit->loaded && kit->loaded[i])
+            kit->modules[i]->document(kit->loaded[i], set, text);
     text_lit(text, "},");
     text_add_z(text, components_head);
     for (int i = 0; i < set->resources_count; i++) {

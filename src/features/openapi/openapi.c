@@ -45,7 +45,7 @@ static void pages_free(void *arg)
     free(pages);
 }
 
-static bool openapi_routes(void *room, struct router *router, struct resource_set *set)
+static bool openapi_routes(void *room, struct router *router, struct resource_set *set, void *loaded)
 {
     const struct openapi *openapi = room;
     struct pages *pages = calloc(1, sizeof *pages);

@@ -71,7 +71,7 @@ static bool resource_routes(const struct rest *rest, struct router *router, cons
     return true;
 }
 
-static bool rest_routes(void *room, struct router *router, struct resource_set *set)
+static bool rest_routes(void *room, struct router *router, struct resource_set *set, void *loaded)
 {
     for (int i = 0; set && i < set->resources_count; i++)
         if (set->resources[i].public_access && !resource_routes(room, router, &set->resources[i]))

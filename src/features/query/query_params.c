@@ -1,0 +1,122 @@
+/* query_params.c - a request's values for the statement's parameters: from the path, the URL or the body,
+ * each checked against the type that PostgreSQL gave it; every violation at once. */
+#include "features/query/query.h"
+
+#include "pg/param.h"
+#include "wire/json.h"
+
+struct reading {
+    struct req *req;
+    const struct query_param *param;
+    int violations;
+};
+
+static void on_violation(void *arg, const char *pointer, const char *code, const char *message)
+{
+    struct reading *reading = arg;
+    char whole[512];
+    snprintf(whole, sizeof whole, "/%.*s%s", (int)reading->param->name.size, reading->param->name.data,
+             pointer);
+    reading->violations++;
+    fail_detail(&reading->req->arena, whole, code, "%s", message);
+}
+
+static WAITS bool body_read(struct req *req, const struct query *query, struct json_doc *ret_doc)
+{
+    bool wanted = false;
+    for (int i = 0; i < query->params_count; i++)
+        wanted |= query->params[i].place == PLACE_BODY;
+    if (!wanted)
+        return true;
+    if (!bytes_is_nocase(req_content_type(req), "application/json"))
+        return fail(&PROBLEM_MEDIA_TYPE, "send the body as application/json");
+    struct json_error error;
+    const struct json_limits limits = { .depth_max = 64, .refuse_duplicate_keys = true };
+    if (!req_body_read(req, req->route->body_bytes_max))
+        return false;
+    if (!json_parse(req->body, &limits, &req->arena, ret_doc, &error))
+        return fail(&PROBLEM_BAD_REQUEST, "the body is not JSON: line %u, column %u: %s", error.line,
+                    error.column, error.message);
+    if (json_type(json_root(ret_doc)) != JSON_OBJECT)
+        return fail(&PROBLEM_VALIDATION, "the body must be an object with the query's parameters");
+    return true;
+}
+
+static const struct query_param *param_find(const struct query *query, struct bytes name,
+                                            enum query_place place)
+{
+    for (int i = 0; i < query->params_count; i++)
+        if (query->params[i].place == place && bytes_equal(query->params[i].name, name))
+            return &query->params[i];
+    return NULL;
+}
+
+/* Whatever the statement has no parameter for is refused: a misspelt filter must not look like none. */
+static void refuse_unknown(struct reading *reading, const struct query *query, const struct json_doc *doc)
+{
+    struct req *req = reading->req;
+    for (size_t i = 0; i < req->uri.pairs_count; i++) {
+        struct query_param unknown = { .name = req->uri.pairs[i].name };
+        reading->param = &unknown;
+        if (!param_find(query, unknown.name, PLACE_QUERY))
+            on_violation(reading, "", "unknown_field", "is no parameter of this query");
+    }
+    if (!doc->nodes)
+        return;
+    for (const struct json_node *member = json_first(json_root(doc)); member; member = json_next(member)) {
+        struct query_param unknown = { .name = json_string(doc, json_key(member), &req->arena) };
+        reading->param = &unknown;
+        if (unknown.name.data && !param_find(query, unknown.name, PLACE_BODY))
+            on_violation(reading, "", "unknown_field", "is no parameter of this query");
+    }
+}
+
+static bool value_read(struct reading *reading, const struct pg_param_reader *reader,
+                       const struct query_param *param, struct bytes *ret_value)
+{
+    struct req *req = reading->req;
+    struct bytes text = { NULL, 0 };
+    reading->param = param;
+    if (param->place == PLACE_BODY) {
+        const struct json_node *node = json_get(reader->doc, json_root(reader->doc), param->name);
+        if (node)
+            return pg_param_from_json(reader, param->type, -1, node, ret_value);
+    } else if (param->place == PLACE_PATH) {
+        const char *name = arena_copy(&req->arena, param->name);
+        text = name ? req_param(req, name) : text;
+    } else {
+        for (size_t i = 0; i < req->uri.pairs_count; i++)
+            if (bytes_equal(req->uri.pairs[i].name, param->name))
+                text = req->uri.pairs[i].value;
+    }
+    if (!text.data)
+        text = param->preset;
+    if (text.data)
+        return pg_param_from_text(reader, param->type, text, ret_value);
+    *ret_value = (struct bytes){ NULL, 0 };
+    if (param->required)
+        on_violation(reading, "", "required", "is required");
+    return !param->required;
+}
+
+bool query_params_read(struct req *req, const struct query *query, struct bytes *ret_values)
+{
+    struct json_doc doc = { 0 };
+    struct reading reading = { .req = req };
+    if (!body_read(req, query, &doc))
+        return false;
+    const struct pg_param_reader reader = { .arena = &req->arena,
+                                            .doc = &doc,
+                                            .encoding = query->encoding,
+                                            .violation = on_violation,
+                                            .arg = &reading };
+    bool sound = true;
+    refuse_unknown(&reading, query, &doc);
+    for (int i = 0; i < query->params_count; i++)
+        sound &= value_read(&reading, &reader, &query->params[i], &ret_values[i]);
+    if (reading.violations)
+        return fail(doc.nodes ? &PROBLEM_VALIDATION : &PROBLEM_QUERY,
+                    "%d parameter%s can't be accepted; the details say which", reading.violations,
+                    reading.violations == 1 ? "" : "s");
+    return sound ? true : fail(&PROBLEM_TOO_LARGE, "the parameters need more memory than a request may use");
+}
