@@ -105,10 +105,11 @@ struct relation {
                                    without policies of a table that has some */
     bool deferred;              /* deferred constraints or constraint triggers: writes need a session */
     bool has_triggers;
-    bool rewrites_rows; /* BEFORE ROW triggers or rules may fill or change what is written: a value that is
-                           missing or wrong in the request may be right by then */
-    bool of_extension;  /* belongs to an extension: nobody's data */
-    bool insertable, updatable, deletable; /* for this role, views included */
+    bool rewrites_inserts, rewrites_updates; /* BEFORE ROW triggers or rules may fill or change what is
+                                                written: a value that is missing or wrong in the request may
+                                                be right by then */
+    bool of_extension;                       /* belongs to an extension: nobody's data */
+    bool insertable, updatable, deletable;   /* for this role, views included */
     bool can_select;
     double rows_estimate; /* reltuples, -1 unknown: for advice only, never shown to clients */
 };

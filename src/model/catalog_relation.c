@@ -56,7 +56,7 @@ static struct relation *relation_read(struct catalog_build *build, int64_t row)
     facts->rules = cell_bool(rows, row, RELATION_RULES);
     facts->rights = (int)cell_int(rows, row, RELATION_RIGHTS);
     facts->events = (int)cell_int(rows, row, RELATION_EVENTS);
-    relation->rewrites_rows = facts->rules;
+    relation->rewrites_inserts = relation->rewrites_updates = facts->rules;
 
     struct text sql;
     text_init(&sql, build->arena, relation->schema.size + relation->name.size + 8);

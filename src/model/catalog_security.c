@@ -23,7 +23,8 @@ void catalog_build_triggers(struct catalog_build *build)
         struct relation_facts *facts = relation_facts_of(relation);
         relation->deferred |= cell_bool(triggers, row, TRIGGER_DEFERRED);
         relation->has_triggers |= cell_bool(triggers, row, TRIGGER_OWN);
-        relation->rewrites_rows |= cell_bool(triggers, row, TRIGGER_BEFORE);
+        relation->rewrites_inserts |= cell_bool(triggers, row, TRIGGER_BEFORE_INSERT);
+        relation->rewrites_updates |= cell_bool(triggers, row, TRIGGER_BEFORE_UPDATE);
         facts->instead_insert = cell_bool(triggers, row, TRIGGER_INSTEAD_INSERT);
         facts->instead_update = cell_bool(triggers, row, TRIGGER_INSTEAD_UPDATE);
     }
@@ -37,11 +38,13 @@ void catalog_build_triggers(struct catalog_build *build)
             if (!parent)
                 continue;
             parent->has_children = true;
-            if (!child ||
-                !((child->deferred && !parent->deferred) || (child->rewrites_rows && !parent->rewrites_rows)))
+            if (!child || !((child->deferred && !parent->deferred) ||
+                            (child->rewrites_inserts && !parent->rewrites_inserts) ||
+                            (child->rewrites_updates && !parent->rewrites_updates)))
                 continue;
             parent->deferred |= child->deferred;
-            parent->rewrites_rows |= child->rewrites_rows;
+            parent->rewrites_inserts |= child->rewrites_inserts;
+            parent->rewrites_updates |= child->rewrites_updates;
             changed = true;
         }
     }

@@ -132,7 +132,7 @@
 /* tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 64 instead of. Triggers of keys are internal. */
 #define TRIGGERS_SQL \
     "select tgrelid, bool_or(tginitdeferred), bool_or(not tgisinternal)," \
-    " bool_or(not tgisinternal and tgtype & 3 = 3 and tgtype & 20 <> 0)," \
+    " bool_or(not tgisinternal and tgtype & 7 = 7), bool_or(not tgisinternal and tgtype & 19 = 19)," \
     " bool_or(tgtype & 68 = 68), bool_or(tgtype & 80 = 80)" \
     " from pg_trigger where tgenabled in ('O', 'A') and (tginitdeferred or not tgisinternal)" \
     " and tgrelid >= 16384 group by tgrelid"

@@ -68,11 +68,25 @@ static void on_violation(void *arg, const char *pointer, const char *code, const
                 message);
 }
 
+/* What the request says may be changed before it is written: nothing is certain then. */
+static bool is_rewritten(const struct reading *reading)
+{
+    const struct relation *relation = reading->resource->relation;
+    switch (reading->query->operation) {
+    case OP_CREATE:
+        return relation->rewrites_inserts;
+    case OP_UPSERT:
+        return relation->rewrites_inserts || relation->rewrites_updates;
+    default:
+        return relation->rewrites_updates;
+    }
+}
+
 static void check_value(struct reading *reading, const struct json_node *node, struct bytes value)
 {
     const struct column *column = reading->field->column;
     const bool array = plan_base_type(column->type)->kind == PG_TYPE_ARRAY;
-    if (reading->resource->relation->rewrites_rows)
+    if (is_rewritten(reading))
         return;
     for (const struct check_rule *rule = column->checks; rule; rule = rule->next) {
         bool flat = array && json_type(node) == JSON_ARRAY;
@@ -176,7 +190,7 @@ static void read_member(struct reading *reading, const struct json_node *node)
     *cell = (struct plan_cell){ true, value };
     if (value.data)
         check_value(reading, node, value);
-    else if (field->column->not_null && !resource->relation->rewrites_rows)
+    else if (field->column->not_null && !is_rewritten(reading))
         violate(reading, name, "required", "must not be null");
 }
 
@@ -198,7 +212,7 @@ static void require_fields(struct reading *reading)
 {
     const struct resource *resource = reading->resource;
     const bool replaces = reading->query->operation == OP_REPLACE;
-    if ((!reading->creates && !replaces) || resource->relation->rewrites_rows)
+    if ((!reading->creates && !replaces) || is_rewritten(reading))
         return;
     for (int i = 0; i < resource->fields_count; i++) {
         const struct field *field = &resource->fields[i];

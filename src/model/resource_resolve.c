@@ -201,7 +201,7 @@ static void field_fill(struct resource_build *build, struct field *field, const 
     field->updatable = column->can_update && writable;
     field->nullable = !column->not_null;
     field->required_on_create = field->creatable && column->not_null && !column->has_default &&
-                                !column->identity_default && !relation->rewrites_rows;
+                                !column->identity_default && !relation->rewrites_inserts;
 }
 
 static void renames_apply(struct resource_build *build, struct draft *draft)
@@ -514,7 +514,7 @@ static const struct column *unfillable(const struct draft *draft)
         const struct column *column = &relation->columns[i];
         const struct field *field = draft->by_column[i];
         if (column->not_null && !column->has_default && !column->identity_always &&
-            !column->identity_default && !column->generated && !relation->rewrites_rows &&
+            !column->identity_default && !column->generated && !relation->rewrites_inserts &&
             !(field && field->creatable))
             return column;
     }

@@ -242,10 +242,14 @@ TEST(what_is_deferred_needs_a_session_on_both_sides)
 TEST(triggers_that_rewrite_rows_silence_the_checks)
 {
     const struct relation *filled = table("shop", "filled");
-    expect(filled->rewrites_rows);
+    expect(filled->rewrites_inserts && filled->rewrites_updates);
     expect(relation_column(filled, BYTES("title"))->checks == NULL);
+    const struct relation *touched = table("shop", "touched");
+    expect(!touched->rewrites_inserts && touched->rewrites_updates);
+    expect(relation_column(touched, BYTES("title"))->checks != NULL);
     expect(column("customers", "name")->checks != NULL);
-    expect(!table("shop", "watched")->rewrites_rows);
+    const struct relation *watched = table("shop", "watched");
+    expect(!watched->rewrites_inserts && !watched->rewrites_updates);
 }
 
 TEST(checks_come_from_the_table_and_every_domain_below)

@@ -42,7 +42,11 @@ bool param_violation(const struct param_at *at, const char *code, const char *fo
 
 bool param_wrong_type(const struct param_at *at, const char *wanted, const struct json_node *node)
 {
-    return param_violation(at, "type", "must be %s, not %s", wanted, json_type_name(json_type(node)));
+    static const char *const given[] = {
+        [JSON_NULL] = "null",       [JSON_BOOL] = "a boolean", [JSON_NUMBER] = "a number",
+        [JSON_STRING] = "a string", [JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object"
+    };
+    return param_violation(at, "type", "must be %s, not %s", wanted, given[json_type(node)]);
 }
 
 /* The column's own, else the first that a domain of the chain brings. */

@@ -239,7 +239,10 @@ create view shop.partly_updatable as select id, name, upper(name) as shout from 
 -- ---------------------------------------------------------------------------------------------------------- triggers
 create table shop.filled (id integer primary key, slug text not null, title text not null check (length(title) > 3));
 create function shop.fill() returns trigger language plpgsql as $$ begin new.slug := lower(new.title); return new; end $$;
-create trigger fill before insert on shop.filled for each row execute function shop.fill();
+create trigger fill before insert or update on shop.filled for each row execute function shop.fill();
+create table shop.touched (id integer primary key, title text not null check (length(title) > 3), version integer not null default 1);
+create function shop.touch() returns trigger language plpgsql as $$ begin new.version := old.version + 1; return new; end $$;
+create trigger touch before update on shop.touched for each row execute function shop.touch();
 create table shop.watched (id integer primary key);
 create function shop.watch() returns trigger language plpgsql as $$ begin return null; end $$;
 create constraint trigger watch after insert on shop.watched deferrable initially deferred for each row execute function shop.watch();
