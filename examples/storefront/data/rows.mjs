@@ -4,7 +4,11 @@
 import { readFileSync } from "node:fs";
 import * as words from "./words.mjs";
 
-export const COUNTS = { customers: 50000, products: 120000, orders: 300000, reviews: 60000, promotions: 200, authors: 24, posts: 2000, comments: 12000 };
+/** 1: the whole shop. 0.01: a hundredth of each table, for tests. */
+export const SCALE = Number(process.env.STOREFRONT_SCALE ?? 1);
+if (!(SCALE >= 0.002 && SCALE <= 1)) throw new Error(`STOREFRONT_SCALE is ${process.env.STOREFRONT_SCALE}; it must be 0.002 to 1`);
+const WHOLE = { customers: 50000, products: 120000, orders: 300000, reviews: 60000, promotions: 200, authors: 24, posts: 2000, comments: 12000 };
+export const COUNTS = Object.fromEntries(Object.entries(WHOLE).map(([table, count]) => [table, 2 * Math.ceil((count * SCALE) / 2)]));
 const DAY_S = 86400;
 const OPENED_S = Date.UTC(2021, 0, 4) / 1000; // the shop's first day
 const TODAY_S = Date.UTC(2025, 5, 30) / 1000; // and the last that is told of
