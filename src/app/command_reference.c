@@ -112,22 +112,70 @@ static void print_commands(void)
     commands_each(command_section, NULL);
 }
 
-static void print_config_schema(void)
+#define LINE_MAX_BYTES 100 /* of JSON without a line break */
+
+/* Just past the string, object or array that begins at `at`. */
+static size_t json_past(struct bytes json, size_t at)
+{
+    int depth = 0;
+    bool string = false;
+    do {
+        const char c = json.data[at];
+        if (string && c == '\\')
+            at++;
+        else if (c == '"')
+            string = !string;
+        else if (!string)
+            depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        at++;
+    } while ((depth > 0 || string) && at < json.size);
+    return at;
+}
+
+/* As people read it, and as versions of it are compared: what is short stays on one line. */
+static void json_print(struct bytes json)
+{
+    int depth = 0;
+    for (size_t at = 0; at < json.size;) {
+        const char c = json.data[at];
+        const bool opens = c == '{' || c == '[', closes = c == '}' || c == ']';
+        const size_t past = opens || c == '"' ? json_past(json, at) : at + 1;
+        if (c == '"' || (opens && past - at <= LINE_MAX_BYTES)) {
+            printf("%.*s", (int)(past - at), json.data + at);
+            at = past;
+            continue;
+        }
+        depth += opens - closes;
+        if (closes)
+            printf("\n%*s", depth * 2, "");
+        putchar(c);
+        if (opens || c == ',')
+            printf("\n%*s", depth * 2, "");
+        at++;
+    }
+    putchar('\n');
+}
+
+static void print_schema(void (*write)(struct text *text))
 {
     struct text text;
     text_init_heap(&text, 0);
-    config_schema_write(&text);
-    printf("%.*s\n", BYTES_ARG(text_bytes(&text)));
+    write(&text);
+    struct bytes json = text_bytes(&text);
+    while (json.size && json.data[json.size - 1] == '\n')
+        json.size--;
+    json_print(json);
     text_done(&text);
+}
+
+static void print_config_schema(void)
+{
+    print_schema(config_schema_write);
 }
 
 static void print_resource_schema(void)
 {
-    struct text text;
-    text_init_heap(&text, 0);
-    resource_schema_write(&text);
-    printf("%.*s", BYTES_ARG(text_bytes(&text)));
-    text_done(&text);
+    print_schema(resource_schema_write);
 }
 
 static const struct {
