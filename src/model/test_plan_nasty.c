@@ -378,6 +378,89 @@ TEST(so_it_is_with_bigint_as_string)
     nasty(kinds_run);
 }
 
+/* ---- and back ---- */
+
+/* The rows of a list of kinds, as an array whose ids are moved. In the arena of `asked`. */
+static const char *rows_moved(struct asked *asked, int by)
+{
+    struct text body;
+    const char *json = arena_printf(&asked->arena, "[%s]", json_of(asked));
+    text_init(&body, &asked->arena, 4096);
+    for (const char *at = json; *at;) {
+        int id;
+        if (strncmp(at, "{\"id\":", 6) == 0 && sscanf(at, "{\"id\":%d,", &id) == 1) {
+            text_printf(&body, "{\"id\":%d", id + by);
+            at = strchr(at, ',');
+            continue;
+        }
+        text_byte(&body, *at++);
+    }
+    return text_z(&body);
+}
+
+static void write_back(const struct resource *kinds, const char *body, enum operation operation,
+                       const struct bytes *key)
+{
+    struct asked asked;
+    struct json_doc doc;
+    struct json_error error;
+    asked_begin(&asked);
+    check(json_parse(bytes_of(body), NULL, &asked.arena, &doc, &error));
+    const struct write_query query = { .operation = operation,
+                                       .body = &doc,
+                                       .return_rows = true,
+                                       .key = key,
+                                       .upsert = operation == OP_UPSERT ? UPSERT_MERGE : UPSERT_NONE };
+    statements++;
+    if (!plan_write(&asked.arena, kinds, &query, &nobody, &asked.plan) || !asked_run(&asked, PG_WRITE)) {
+        for (const struct failure_detail *detail = failure_here->details; detail; detail = detail->next)
+            print_error("%s %s %s\n", detail->pointer, detail->code, detail->message);
+        tell(kinds, "write", kinds->name, &asked);
+    }
+    asked.rows = asked.steps[0].result ? pg_result_rows(asked.steps[0].result) : 0;
+    const char *back = wrong ? "" : json_of(&asked);
+    const char *want =
+        body[0] == '[' ? arena_printf(&asked.arena, "%.*s", (int)strlen(body) - 2, body + 1) : body;
+    if (!wrong && strcmp(back, want) != 0) {
+        print_error("sent %s\nback %s\n", want, back);
+        wrong++;
+    }
+    asked_done(&asked);
+}
+
+static void back_run(void *arg)
+{
+    (void)arg;
+    const struct resource *kinds = resource_find(set, BYTES("every.kinds"));
+    struct asked asked;
+    asked_begin(&asked);
+    const struct order_item order = { .field = { .name = BYTES("id") } };
+    if (!ask_query(&asked, kinds, &(struct list_query){ .limit = 4, .order = &order, .order_count = 1 })) {
+        tell(kinds, "list", kinds->name, &asked);
+    } else {
+        write_back(kinds, rows_moved(&asked, 100), OP_CREATE, NULL); /* alike: one array a column */
+        write_back(kinds, rows_moved(&asked, 100), OP_UPSERT, NULL);
+        for (asked.rows = 4; asked.rows > 0; asked.rows--) { /* the last row alone: VALUES, SET */
+            const struct bytes key[] = { bytes_of(arena_printf(&asked.arena, "%d", 200 + (int)asked.rows)) };
+            const char *all = rows_moved(&asked, 200);
+            const char *mark = arena_printf(&asked.arena, "{\"id\":%d,", 200 + (int)asked.rows);
+            const char *last = strstr(all, mark);
+            const char *one = arena_printf(&asked.arena, "%.*s", (int)strlen(last) - 1, last);
+            write_back(kinds, one, OP_CREATE, NULL);
+            write_back(kinds, one, OP_UPDATE, key);
+            write_back(kinds, one, OP_REPLACE, key);
+            write_back(kinds, one, OP_UPSERT, key);
+        }
+    }
+    asked_done(&asked);
+}
+
+TEST(what_was_read_is_written_back_unchanged_for_every_type)
+{
+    set_make(false);
+    nasty(back_run);
+}
+
 int main(void)
 {
     static const uint8_t seed[32] = { 9 };
