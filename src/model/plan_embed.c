@@ -184,10 +184,10 @@ static bool one_write(struct plan_builder *builder, const struct plan_node *node
     const char *separator = "";
     text_lit(sql, "CASE WHEN ");
     plan_column_write(builder, node->alias, node->resource, plan_presence_column(node));
-    text_lit(sql, " IS NOT NULL THEN (SELECT r FROM (SELECT ");
+    text_lit(sql, " IS NOT NULL THEN (SELECT pg_catalog.row_to_json(r.*) FROM (SELECT ");
     if (!members_write(builder, node, &separator))
         return false;
-    text_lit(sql, ") r) END");
+    text_lit(sql, ") AS r) END");
     return true;
 }
 
@@ -251,7 +251,7 @@ bool plan_many_write(struct plan_builder *builder, const struct plan_node *node)
     if (!plan_order_make(builder, node, query ? query->order : NULL, query ? query->order_count : 0,
                          total ? PLAN_ORDER_TOTAL : PLAN_ORDER_AS_ASKED, &order))
         return false;
-    text_lit(sql, "pg_catalog.to_json(ARRAY(SELECT r FROM (SELECT ");
+    text_lit(sql, "pg_catalog.to_json(ARRAY(SELECT pg_catalog.row_to_json(r.*) FROM (SELECT ");
     if (!members_write(builder, node, &separator))
         return false;
     text_lit(sql, " FROM ");
@@ -268,6 +268,6 @@ bool plan_many_write(struct plan_builder *builder, const struct plan_node *node)
         text_lit(sql, " OFFSET ");
         plan_integer_write(builder, query->offset);
     }
-    text_lit(sql, ") r))");
+    text_lit(sql, ") AS r))");
     return true;
 }

@@ -77,7 +77,7 @@ static void write_range(const struct json_writer *writer, const struct pg_type *
     struct text *text = writer->text;
     const struct json_writer inner = { text, writer->encoding, writer->depth + 1 };
     add3(text, "CASE WHEN pg_catalog.isempty(", sql, ") THEN '{\"empty\":true}'::pg_catalog.json");
-    add3(text, " WHEN ", sql, " IS NOT NULL THEN (SELECT pg_catalog.to_json(r) FROM (SELECT ");
+    add3(text, " WHEN ", sql, " IS NOT NULL THEN (SELECT pg_catalog.row_to_json(r.*) FROM (SELECT ");
     struct text part;
     text_init_heap(&part, 0);
     add3(&part, "pg_catalog.lower(", sql, ")");
@@ -89,7 +89,7 @@ static void write_range(const struct json_writer *writer, const struct pg_type *
     text->failed |= !text_ok(&part);
     text_done(&part);
     add3(text, " AS \"upper\", CASE WHEN pg_catalog.lower_inc(", sql, ") THEN '[' ELSE '(' END || ");
-    add3(text, "CASE WHEN pg_catalog.upper_inc(", sql, ") THEN ']' ELSE ')' END AS \"bounds\") r) END");
+    add3(text, "CASE WHEN pg_catalog.upper_inc(", sql, ") THEN ']' ELSE ')' END AS \"bounds\") AS r) END");
 }
 
 static void write_multirange(const struct json_writer *writer, const struct pg_type *type, struct bytes sql)
@@ -176,7 +176,8 @@ static void write_composite(const struct json_writer *writer, const struct pg_ty
     struct text *text = writer->text;
     const struct json_writer inner = { text, writer->encoding, writer->depth + 1 };
     /* IS DISTINCT FROM NULL: a row of nulls is a value. */
-    add3(text, "CASE WHEN ", sql, " IS DISTINCT FROM NULL THEN (SELECT pg_catalog.to_json(r) FROM (SELECT ");
+    add3(text, "CASE WHEN ", sql,
+         " IS DISTINCT FROM NULL THEN (SELECT pg_catalog.row_to_json(r.*) FROM (SELECT ");
     for (int i = 0; i < type->fields_count; i++) {
         struct text part;
         text_init_heap(&part, 0);
@@ -190,7 +191,7 @@ static void write_composite(const struct json_writer *writer, const struct pg_ty
         text->failed |= !text_ok(&part);
         text_done(&part);
     }
-    text_lit(text, ") r) END");
+    text_lit(text, ") AS r) END");
 }
 
 static void write_value(const struct json_writer *writer, const struct pg_type *type, struct bytes sql)

@@ -112,13 +112,15 @@ TEST(embeds_are_looked_up_for_the_page_only)
            "WHERE t.\"quantity\" > $1::pg_catalog.int4 ORDER BY t.\"order_id\", t.\"no\" LIMIT 21) AS t LEFT "
            "JOIN "
            "\"shop\".\"orders\" AS t1 ON t1.\"id\" = t.\"order_id\" ORDER BY t.\"order_id\", t.\"no\"");
-    sql_is("GET /tags?select=id,products(sku)",
-           "SELECT t.\"id\", pg_catalog.to_json(ARRAY(SELECT r FROM (SELECT t1.\"sku\" AS \"sku\" FROM "
-           "\"shop\".\"products\" AS t1 "
-           "JOIN \"shop\".\"product_tags\" AS j1 ON j1.\"product_id\" = t1.\"id\" WHERE j1.\"tag_id\" = "
-           "t.\"id\" ORDER BY t1.\"id\" "
-           "LIMIT 1000) r)) FROM (SELECT t.\"id\" FROM \"shop\".\"tags\" AS t ORDER BY t.\"id\" LIMIT 21) AS "
-           "t ORDER BY t.\"id\"");
+    sql_is(
+        "GET /tags?select=id,products(sku)",
+        "SELECT t.\"id\", pg_catalog.to_json(ARRAY(SELECT pg_catalog.row_to_json(r.*) FROM (SELECT "
+        "t1.\"sku\" AS \"sku\" FROM "
+        "\"shop\".\"products\" AS t1 "
+        "JOIN \"shop\".\"product_tags\" AS j1 ON j1.\"product_id\" = t1.\"id\" WHERE j1.\"tag_id\" = "
+        "t.\"id\" ORDER BY t1.\"id\" "
+        "LIMIT 1000) AS r)) FROM (SELECT t.\"id\" FROM \"shop\".\"tags\" AS t ORDER BY t.\"id\" LIMIT 21) AS "
+        "t ORDER BY t.\"id\"");
 }
 
 TEST(rows_passed_over_are_passed_over_by_key)
@@ -173,6 +175,22 @@ TEST(going_on_behind_a_row_is_one_comparison_of_rows_where_it_can_be)
                  "(t.\"note\" IS NULL AND t.\"id\" > $1::pg_catalog.int8)");
     expect_bytes(keyset("/orders?order=note", null_first, true),
                  "(t.\"note\" IS NOT NULL OR t.\"id\" < $1::pg_catalog.int8)");
+}
+
+TEST(a_type_with_operators_of_its_own_is_compared_by_them)
+{
+    const struct bytes values[] = { BYTES("x"), BYTES("2") };
+    (void)planned("GET /tags");
+    struct column *nick = &shop.relations[F_CUSTOMERS].columns[3];
+    nick->not_null = true;
+    expect_bytes(
+        keyset("/customers?order=nick", values, false),
+        "(t.\"nick\" OPERATOR(\"Ext\".>=) $1::\"Ext\".\"citext\" AND (t.\"nick\" OPERATOR(\"Ext\".>) "
+        "$2::\"Ext\".\"citext\" OR t.\"id\" > $3::pg_catalog.int8))");
+    nick->not_null = false;
+    sql_is("GET /customers?select=id&nick=in.(a,b)",
+           "SELECT t.\"id\" FROM \"shop\".\"customers\" AS t WHERE t.\"nick\" OPERATOR(\"Ext\".=) ANY "
+           "($1::\"Ext\".\"citext\"[]) ORDER BY t.\"id\" LIMIT 21");
 }
 
 TEST(what_does_not_exist_is_named_with_what_is_near)

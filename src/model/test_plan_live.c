@@ -20,6 +20,11 @@ static void reads(void *arg)
         "5\"}}},{\"no\":2,\"product\":{\"name\":\"Product 17\",\"category\":{\"title\":\"Category 6\"}}}]}");
     rows_are("/orders?select=id,...customer(customer:name),lines(no)&id=eq.4",
              "{\"id\":4,\"customer\":\"Customer 5\",\"lines\":[]}");
+    /* members that are called as generated SQL calls its own */
+    rows_are(
+        "/orders?select=t:id,t1:total,lines(r:no,t1:quantity,product(r:name,t2:id,tags(r:label)))&id=eq.1",
+        "{\"t\":1,\"t1\":18.5,\"lines\":[{\"r\":1,\"t1\":2,\"product\":{\"r\":\"Product "
+        "9\",\"t2\":9,\"tags\":[{\"r\":\"tag3\"}]}}]}");
     rows_are("/products?select=id,tags(label)&id=eq.1",
              "{\"id\":1,\"tags\":[{\"label\":\"tag2\"},{\"label\":\"tag5\"}]}");
     rows_are("/categories?select=id,parent(id,parent(id)),children(id)&id=in.(1,12)",

@@ -4,6 +4,7 @@ CREATE TYPE every.mood AS ENUM ('sad', 'it''s "ok"', 'a,b');
 CREATE TYPE every.inner_row AS (n bigint, raw bytea, span int4range, tags text[]);
 CREATE TYPE every.outer_row AS ("Name ""x""" text, inside every.inner_row, many every.inner_row[], at timestamptz);
 CREATE TYPE every.plain_row AS (a int, b text);
+CREATE TYPE every.names_row AS (r bytea, u text, n int, e0 text, t int); -- names that generated SQL uses itself
 CREATE DOMAIN every.code AS varchar(8);
 CREATE DOMAIN every.codes AS every.code[];
 CREATE DOMAIN every.blob AS bytea;
@@ -22,7 +23,8 @@ CREATE TABLE every.kinds (
     acd every.codes, abx box[], aci ext.citext[],
     pr every.plain_row, ir every.inner_row, orow every.outer_row, pl every.place, apr every.plain_row[], air every.inner_row[],
     r4 int4range, rn numrange, rts tstzrange, rd daterange, rt every.text_range, ar8 int8range[], m4 int4multirange,
-    mt every.text_multirange, am4 int4multirange[], iv2 int2vector, ov oidvector
+    mt every.text_multirange, am4 int4multirange[], iv2 int2vector, ov oidvector,
+    r text, nr every.names_row, anr every.names_row[]
 );
 INSERT INTO every.parents SELECT generate_series(1, 8);
 INSERT INTO every.kinds (id, parent_id) VALUES (1, 1);
@@ -40,7 +42,7 @@ INSERT INTO every.kinds VALUES (2, 2,
     '2024-01-01 00:00:00+00'), ROW(8, NULL, NULL, NULL), ARRAY[ROW(1, 'a,b')::every.plain_row, ROW(NULL, NULL)::every.plain_row],
     ARRAY[ROW(9, '\x03', '[2,3]', '{u,v}')::every.inner_row],
     '[1,10)', '(1.5,2.5]', '["2024-01-01 00:00:00+00",)', '[2024-01-01,2024-02-01)', '[a,"b c")', '{"[1,5)","empty","(,7)"}',
-    '{[1,3),[5,8)}', '{[a,b),[c,d)}', '{"{[1,2)}","{}"}', '1 2 3', '10 20');
+    '{[1,3),[5,8)}', '{[a,b),[c,d)}', '{"{[1,2)}","{}"}', '1 2 3', '10 20', 'r', ROW('\x01', 'u', 1, 'e', 2), ARRAY[ROW('\x02', 'u', 3, 'e', 4), NULL]::every.names_row[]);
 INSERT INTO every.kinds (id, parent_id, n, f4, f8, d, ts, tsz, iv, ai, a8, aby, air, ar8, r4, m4, orow, ir, apr, jb, at, ats, n2, by, hs, bp, ao, ov)
     VALUES (3, 3, '-Infinity', 'NaN', '-Infinity', 'infinity', '-infinity', '0044-03-15 12:00:00 BC', '-1 mons +2 days', '{{1,2},{3,4}}',
     '{{{1,9007199254740993}},{{3,4}}}', '{{"\\x01","\\x02"},{NULL,"\\x03"}}',
