@@ -262,6 +262,16 @@ static void column_write(struct writing *writing, const struct field *field)
     text_lit(&builder->sql, "[])");
 }
 
+/* Rows that exist are locked one after the other: by key, so that two merges of the same rows wait for each
+ * other and never in a circle. */
+static void lock_order_write(struct writing *writing)
+{
+    const struct resource *resource = writing->resource;
+    for (int i = 0; writing->query->operation == OP_UPSERT && i < resource->key_count; i++)
+        if (writing->body.given[resource->key[i] - resource->fields])
+            text_printf(&writing->builder.sql, "u.c%d, ", (int)(resource->key[i] - resource->fields));
+}
+
 static void unnest_write(struct writing *writing)
 {
     struct text *sql = &writing->builder.sql;
@@ -294,7 +304,9 @@ static void unnest_write(struct writing *writing)
             text_printf(sql, "%sc%d", separator, i);
             separator = ", ";
         }
-    text_lit(sql, ", n) ORDER BY u.n");
+    text_lit(sql, ", n) ORDER BY ");
+    lock_order_write(writing);
+    text_lit(sql, "u.n");
 }
 
 static bool anything_given(const struct writing *writing)

@@ -91,6 +91,17 @@ TEST(the_text_does_not_depend_on_values_nor_on_their_number)
     expect_eq(plan.params_count, 1);
 }
 
+TEST(rows_that_are_merged_are_locked_in_the_order_of_their_keys)
+{
+    sql_is("MERGE /tags\n[{\"id\":2,\"label\":\"b\"},{\"id\":1,\"label\":\"a\"}]",
+           "INSERT INTO \"shop\".\"tags\" AS t (\"id\", \"label\") SELECT u.c0, u.c1 FROM ROWS FROM "
+           "(pg_catalog.unnest($1::pg_catalog.int4[]), pg_catalog.unnest($2::pg_catalog.text[])) WITH "
+           "ORDINALITY AS u(c0, c1, n) "
+           "ORDER BY u.c0, u.n ON CONFLICT (\"id\") DO UPDATE SET \"label\" = excluded.\"label\" RETURNING "
+           "t.\"id\", "
+           "t.\"label\"");
+}
+
 TEST(get_by_key_is_made_once)
 {
     sql_is("GET /lines/5/2",
@@ -191,6 +202,60 @@ TEST(a_type_with_operators_of_its_own_is_compared_by_them)
     sql_is("GET /customers?select=id&nick=in.(a,b)",
            "SELECT t.\"id\" FROM \"shop\".\"customers\" AS t WHERE t.\"nick\" OPERATOR(\"Ext\".=) ANY "
            "($1::\"Ext\".\"citext\"[]) ORDER BY t.\"id\" LIMIT 21");
+}
+
+/* The plan of a list as somebody of that tenant asks for it; NULL: nobody. */
+static struct plan plan_of_tenant(const char *target, const char *tenant)
+{
+    struct list_query query;
+    const struct resource *resource;
+    struct wire_error error;
+    const struct plan_context context = { .tenant = bytes_of(tenant) };
+    struct plan made;
+    check(fixture_query(&shop, &arena, bytes_of(target), &resource, &query, &error));
+    check(plan_list(&arena, resource, &query, &context, &box, &made));
+    return made;
+}
+
+TEST(a_known_tenant_is_bound_in_every_table_and_in_cursors)
+{
+    (void)planned("GET /tags");
+    struct resource *orders = &shop.resources[F_ORDERS];
+    orders->tenant_field = &orders->fields[12];
+    check(plan_compile(&shop.set));
+    const struct plan one = plan_of_tenant("/orders?select=id", "1"),
+                      two = plan_of_tenant("/orders?select=id", "2");
+    expect_bytes(
+        one.sql,
+        "SELECT t.\"id\" FROM \"shop\".\"orders\" AS t WHERE t.\"tenant_id\" = $1::pg_catalog.int4 ORDER BY "
+        "t.\"id\" LIMIT 21");
+    expect(one.cursor_context != two.cursor_context);
+    expect(one.cursor_context == plan_of_tenant("/orders?select=id,note&limit=3", "1").cursor_context);
+    expect(one.cursor_context != plan_of_tenant("/orders?select=id", NULL).cursor_context);
+    expect(one.custom_plan && !plan_of_tenant("/orders?select=id", NULL).custom_plan);
+    /* embedded, filtered through, ordered through, inner: each time it is joined or looked into */
+    static const char *const ways[] = { "/customers?select=id,orders(id)", "/lines?select=no,order(id)",
+                                        "/customers?orders.id=eq.1", "/lines?order=order(total)&select=no",
+                                        "/lines?select=no,order!inner()" };
+    for (size_t i = 0; i < array_count(ways); i++) {
+        const struct plan made = plan_of_tenant(ways[i], "1");
+        expect(memmem(made.sql.data, made.sql.size, ".\"tenant_id\" = $", 16));
+    }
+    struct plan got;
+    bool impossible;
+    const struct bytes key = BYTES("5");
+    const struct plan_context context = { .tenant = BYTES("1") };
+    expect(plan_get(&arena, orders, &key, NULL, &context, &got, &impossible));
+    expect(memmem(got.sql.data, got.sql.size, "WHERE t.\"id\" = $1::pg_catalog.int8 AND t.\"tenant_id\" = $2",
+                  53));
+    expect_eq(got.params_count, 2);
+    expect_bytes(got.params[1], "1");
+    const struct plan_context wrong = { .tenant = BYTES("x") };
+    expect(!plan_get(&arena, orders, &key, NULL, &wrong, &got, &impossible));
+    failure_clear();
+    orders->tenant_field = NULL;
+    check(plan_compile(&shop.set));
+    arena_done(&arena);
 }
 
 TEST(what_does_not_exist_is_named_with_what_is_near)

@@ -67,6 +67,12 @@ static void filters(void *arg)
              "{\"id\":1,\"lines\":[]},{\"id\":2,\"lines\":[{\"no\":2}]}");
     rows_are("/orders?select=id,lines!inner(no)&lines.no=eq.2&id=in.(1,2)",
              "{\"id\":2,\"lines\":[{\"no\":2}]}");
+    /* a group is about what all of it is about: here the orders, then the customers */
+    rows_are("/orders?select=id,customer(id)&or=(customer.name.eq.Customer%202,id.eq.3)&id=lte.20",
+             "{\"id\":1,\"customer\":{\"id\":2}},{\"id\":3,\"customer\":{\"id\":4}}");
+    rows_are(
+        "/orders?select=id,customer(id)&customer.or=(name.eq.Customer%202,id.eq.3)&id=lte.3",
+        "{\"id\":1,\"customer\":{\"id\":2}},{\"id\":2,\"customer\":{\"id\":3}},{\"id\":3,\"customer\":null}");
     rows_are("/products?select=id&tags.label=eq.tag2&id=lte.5", "{\"id\":1},{\"id\":4}");
     rows_are("/lines?select=no,order(id,customer!inner(id))&order.customer.id=eq.2&order_id=in.(1,2)",
              "{\"no\":1,\"order\":{\"id\":1,\"customer\":{\"id\":2}}},{\"no\":1,\"order\":null},{\"no\":2,"
