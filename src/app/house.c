@@ -55,6 +55,21 @@ static void filters_collect(struct house *house)
 
 static struct cursor_box cursor_boxes[METRIC_CORES_MAX];
 
+/* Every core has its connections before it says that it is ready, so the first request finds them open. */
+static void warm(void *arg)
+{
+    const struct house *house = arg;
+    for (int64_t pause_ns = 50 * NS_PER_MS; !house->stopping;) {
+        fiber_deadline_set(core_now_ns() + 30 * NS_PER_S);
+        const bool warmed = pg_pool_warm(kit_here.pool);
+        failure_clear();
+        fiber_deadline_set(0);
+        if (warmed || !fiber_sleep(pause_ns))
+            return;
+        pause_ns = pause_ns < NS_PER_S ? pause_ns * 2 : pause_ns;
+    }
+}
+
 static bool core_begin(struct house *house, int index)
 {
     const struct http_conf *http = config_section(house->conf, "http");
@@ -66,7 +81,8 @@ static bool core_begin(struct house *house, int index)
     kit_here.cursors = &cursor_boxes[index];
     if (!cursor_box_open(kit_here.cursors, &house->cursor_key, 1, seed))
         return fail(&PROBLEM_ENVIRONMENT, "OpenSSL offers no AES-256-GCM");
-    return http_server_attach(house->server);
+    const struct fiber_plan plan_warm = { .name = "warm", .run = warm, .arg = house };
+    return fiber_start(&plan_warm) != NULL && http_server_attach(house->server);
 }
 
 static void core_end(struct house *house, int index)

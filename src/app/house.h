@@ -26,7 +26,8 @@ struct house {
     struct catalog *catalog;
     uint64_t fingerprint, files_stamp, generation, said_hash;
     struct signal poke;
-    bool poke_files, announced, stopping;
+    bool poke_files, announced;
+    _Atomic bool stopping; /* read by every core */
     int cores_draining;
     int64_t started_ns;
 };
