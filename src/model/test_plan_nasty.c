@@ -461,6 +461,73 @@ TEST(what_was_read_is_written_back_unchanged_for_every_type)
     nasty(back_run);
 }
 
+/* ---- refusals ---- */
+
+/* What is said of a create: "/credit check; …", planned or told by PostgreSQL ("pg: …"). */
+static const char *create_words(const char *resource_name, const char *body, struct arena *arena)
+{
+    static struct asked asked;
+    struct json_doc doc;
+    struct json_error error;
+    struct text words;
+    asked_begin(&asked);
+    check(json_parse(bytes_of(body), NULL, &asked.arena, &doc, &error));
+    const struct resource *resource = resource_find(set, bytes_of(resource_name));
+    const struct write_query query = { .operation = OP_CREATE, .body = &doc };
+    const bool made = plan_write(&asked.arena, resource, &query, &nobody, &asked.plan);
+    const bool well = made && asked_run(&asked, PG_WRITE);
+    text_init(&words, arena, 128);
+    text_add_z(&words, well ? "well" : made ? "pg:" : "");
+    for (const struct failure_detail *detail = failure_here->details; detail; detail = detail->next)
+        text_printf(&words, "%s%s %s", words.size ? " " : "", detail->pointer, detail->code);
+    asked_done(&asked);
+    return text_z(&words);
+}
+
+static void refusals_run(void *arg)
+{
+    (void)arg;
+    static const struct {
+        const char *resource, *body, *want;
+    } cases[] = {
+        { "shop.customers",
+          "{\"email\":\"a@b\",\"name\":\"\",\"status\":\"x\",\"credit\":-0.01,\"country\":\"DEU\","
+          "\"version\":null}",
+          "/name check /status check /credit check /country too_long /version required" },
+        { "shop.customers", "{\"email\":\"ann@example.org\",\"name\":\"n\"}", "pg: /email unique" },
+        { "shop.customers", "{\"email\":\"nobody\",\"name\":\"n\"}", "pg: /email check" },
+        { "shop.customers", "{\"email\":\"z@z\",\"name\":\"n\",\"updated_at\":\"1999-01-01T00:00:00\"}",
+          "pg: /updated_at check /created_at check" },
+        /* a view: the constraint is of the table below */
+        { "shop.active_customers", "{\"email\":\"ann@example.org\",\"name\":\"n\"}", "pg: /email unique" },
+        /* a partitioned table: the constraint is of a partition */
+        { "shop.events", "{\"id\":1,\"at\":\"2024-05-01T00:00:00Z\",\"kind\":\"view\"}", "well" },
+        { "shop.events", "{\"id\":1,\"at\":\"2024-05-01T00:00:00Z\",\"kind\":\"view\"}",
+          "pg: /id unique /at unique /kind unique" },
+        { "shop.events", "{\"id\":1,\"at\":\"2024-06-01T00:00:00Z\",\"kind\":\"view\",\"customer_id\":99999}",
+          "pg: /customer_id foreign_key" },
+        { "shop.event_notes",
+          "{\"id\":77,\"event_id\":7,\"event_at\":\"2024-05-01T00:00:00Z\",\"event_kind\":\"view\"}",
+          "pg: /event_id foreign_key /event_at foreign_key /event_kind foreign_key" },
+    };
+    struct arena arena;
+    arena_init(&arena, 0);
+    for (size_t i = 0; i < array_count(cases); i++) {
+        const char *words = create_words(cases[i].resource, cases[i].body, &arena);
+        if (strcmp(words, cases[i].want) == 0)
+            continue;
+        print_error("%s %s\n  got  %s\n  want %s\n", cases[i].resource, cases[i].body, words, cases[i].want);
+        wrong++;
+    }
+    arena_done(&arena);
+}
+
+TEST(a_refusal_is_told_by_fields_before_postgresql_or_by_its_words)
+{
+    set_make(false);
+    nasty(refusals_run);
+}
+
 int main(void)
 {
     static const uint8_t seed[32] = { 9 };
