@@ -71,6 +71,7 @@ export function lintel(words, { env = {}, cwd, input, timeoutMs = 30000 } = {}) 
       if (SANITIZER.test(stderr)) return reject(new Error(`lintel ${words.join(" ")}: a sanitizer spoke\n${stderr}`));
       resolve({ code: child.exitCode, stdout, stderr });
     });
+    child.stdin.on("error", () => {}); // it need not read what we offer
     child.stdin.end(input ?? "");
   });
 }
