@@ -50,13 +50,10 @@ static bool all_known(const struct column **columns, int count)
     return true;
 }
 
-/* The rules that a CHECK gives to single columns: not where triggers may change every row before it is asked.
- * (check_parse() passes over NO INHERIT, which rows of children escape.) */
+/* The rules that a CHECK gives to single columns. NO INHERIT gives none: rows of children escape it. */
 static void checks_attach(struct catalog_build *build, struct constraint *constraint)
 {
     struct relation *relation = constraint->relation;
-    if (relation->rewrites_inserts && relation->rewrites_updates)
-        return;
     struct check_findings found;
     check_parse(build->arena, constraint->definition, &found);
     for (int i = 0; i < found.count; i++) {

@@ -35,6 +35,16 @@ void check_parse(struct arena *arena, struct bytes definition, struct check_find
 /* Whether values of that type can be judged by the finding's rule with certainty. */
 bool check_suits(const struct check_finding *finding, const struct pg_type *type);
 
+/* What is about to be done with a row. */
+enum check_event { CHECK_INSERT = 1, CHECK_UPDATE = 2 };
+
+/* Whether triggers or rules may change a row before it is written, in any of these events. */
+bool relation_rewrites(const struct relation *relation, unsigned events);
+
+/* Whether the rule is asked of the row as the client wrote it, for all these events: a domain's always is; a
+ * table's is not where a trigger or a rule may change the row before. */
+bool check_binds(const struct check_rule *rule, unsigned events);
+
 /* True only if PostgreSQL would certainly refuse this value in this column: text as it would be bound, not
  * NULL. For all kinds but CHECK_ARRAY_LENGTH. */
 bool check_refuses(const struct check_rule *rule, const struct column *column, struct bytes value);

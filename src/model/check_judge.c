@@ -182,6 +182,18 @@ static bool holds(enum check_operator op, int order)
     return true;
 }
 
+bool relation_rewrites(const struct relation *relation, unsigned events)
+{
+    return (events & CHECK_INSERT && relation->rewrites_inserts) ||
+           (events & CHECK_UPDATE && relation->rewrites_updates);
+}
+
+bool check_binds(const struct check_rule *rule, unsigned events)
+{
+    const struct relation *relation = rule->constraint ? rule->constraint->relation : NULL;
+    return !relation || !relation_rewrites(relation, events);
+}
+
 bool check_refuses(const struct check_rule *rule, const struct column *column, struct bytes value)
 {
     if (rule->kind == CHECK_LENGTH) {

@@ -1,5 +1,6 @@
 #include "model/json_schema.h"
 
+#include "model/check.h"
 #include "wire/json_write.h"
 
 #define DEPTH_MAX 8 /* composites in composites; deeper ones are shown as any value */
@@ -244,7 +245,8 @@ void json_schema_type_write(struct text *text, const struct pg_type *type, int32
         const bool compare = rule->kind == CHECK_COMPARE,
                    upper = rule->op == CHECK_LT || rule->op == CHECK_LE;
         bool *seen = &bound[upper ? 1 : 0]; /* one lower and one upper bound: a key must not come twice */
-        if ((compare && !number_kind(type, encoding)) || *seen ||
+        if (!check_binds(rule, CHECK_INSERT | CHECK_UPDATE) || /* a trigger may take what the rule would not */
+            (compare && !number_kind(type, encoding)) || *seen ||
             (rule->kind == CHECK_LENGTH && upper && own_max))
             continue;
         *seen = true;

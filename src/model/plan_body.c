@@ -68,27 +68,28 @@ static void on_violation(void *arg, const char *pointer, const char *code, const
                 message);
 }
 
+/* What PostgreSQL may do with the row: an upsert either. */
+static unsigned events_of(const struct reading *reading)
+{
+    const enum operation operation = reading->query->operation;
+    if (operation == OP_UPSERT)
+        return CHECK_INSERT | CHECK_UPDATE;
+    return operation == OP_CREATE ? CHECK_INSERT : CHECK_UPDATE;
+}
+
 /* What the request says may be changed before it is written: nothing is certain then. */
 static bool is_rewritten(const struct reading *reading)
 {
-    const struct relation *relation = reading->resource->relation;
-    switch (reading->query->operation) {
-    case OP_CREATE:
-        return relation->rewrites_inserts;
-    case OP_UPSERT:
-        return relation->rewrites_inserts || relation->rewrites_updates;
-    default:
-        return relation->rewrites_updates;
-    }
+    return relation_rewrites(reading->resource->relation, events_of(reading));
 }
 
 static void check_value(struct reading *reading, const struct json_node *node, struct bytes value)
 {
     const struct column *column = reading->field->column;
     const bool array = plan_base_type(column->type)->kind == PG_TYPE_ARRAY;
-    if (is_rewritten(reading))
-        return;
     for (const struct check_rule *rule = column->checks; rule; rule = rule->next) {
+        if (!check_binds(rule, events_of(reading)))
+            continue;
         bool flat = array && json_type(node) == JSON_ARRAY;
         for (const struct json_node *item = flat ? json_first(node) : NULL; item && flat;
              item = json_next(item))

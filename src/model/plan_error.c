@@ -179,7 +179,8 @@ static void explain_domain(const struct explaining *explaining)
     int count = 0;
     for (int i = 0; i < explaining->resource->fields_count; i++) {
         const struct field *field = &explaining->resource->fields[i];
-        if (is_of_domain(field->column->type, explaining->error->datatype)) {
+        if ((field->readable || field->creatable || field->updatable) &&
+            is_of_domain(field->column->type, explaining->error->datatype)) {
             found = field;
             count++;
         }

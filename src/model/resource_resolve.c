@@ -216,6 +216,21 @@ static void renames_apply(struct resource_build *build, struct draft *draft)
     }
 }
 
+static void names_fill(struct resource_build *build, struct draft *draft, int shown)
+{
+    struct resource *resource = draft->resource;
+    const struct shape_pairs *rename = &draft->declared.fields.rename;
+    struct field *fields = (struct field *)(uintptr_t)resource->fields;
+    for (int i = 0; i < resource->fields_count; i++) {
+        fields[i].key_json = key_json_make(build->arena, fields[i].name);
+        if (i < shown && table_put(&resource->fields_by_name, fields[i].name, &fields[i])) {
+            diagnostics_error(build->diagnostics, rename->node ? rename->node->place : draft->place,
+                              "two columns are called '%.*s'", BYTES_ARG(fields[i].name));
+            resource->public_access = false;
+        }
+    }
+}
+
 /* Every readable column is a field; hidden ones stand behind the shown ones, so that keys, versions and
  * orders may use them. */
 static void fields_make(struct resource_build *build, struct draft *draft)
@@ -230,35 +245,23 @@ static void fields_make(struct resource_build *build, struct draft *draft)
 
     struct field *fields = ARENA_ARRAY(build->arena, struct field, count + 1);
     draft->by_column = ARENA_ARRAY(build->arena, const struct field *, count + 1);
-    int shown = 0, hidden = (int)count;
-    for (int i = 0; i < relation->columns_count; i++) {
-        const struct column *column = &relation->columns[i];
-        const bool named = only[i] || !declared->only.node;
-        const bool visible = named && !hide[i] && (column->can_select || (only[i] && column->can_insert));
-        if (!visible && !column->can_select)
-            continue;
-        struct field *field = visible ? &fields[shown++] : &fields[--hidden];
-        field_fill(build, field, relation, column, visible && !read_only[i]);
-        field->readable &= visible;
-        draft->by_column[i] = field;
-    }
     resource->fields = fields;
-    resource->fields_count = shown;
-    renames_apply(build, draft);
-    for (int i = 0; i < relation->columns_count; i++) {
-        struct field *field = (struct field *)(uintptr_t)draft->by_column[i];
-        if (!field)
-            continue;
-        field->key_json = key_json_make(build->arena, field->name);
-        if (field >= fields + shown)
-            continue;
-        if (table_put(&resource->fields_by_name, field->name, field)) {
-            diagnostics_error(build->diagnostics,
-                              declared->rename.node ? declared->rename.node->place : draft->place,
-                              "two columns are called '%.*s'", BYTES_ARG(field->name));
-            resource->public_access = false;
+    int shown = 0;
+    for (int hidden = 0; hidden < 2; hidden++)
+        for (int i = 0; i < relation->columns_count; i++) {
+            const struct column *column = &relation->columns[i];
+            const bool named = only[i] || !declared->only.node;
+            const bool visible = named && !hide[i] && (column->can_select || (only[i] && column->can_insert));
+            if (hidden ? visible || !column->can_select : !visible)
+                continue;
+            struct field *field = &fields[resource->fields_count++];
+            field_fill(build, field, relation, column, visible && !read_only[i]);
+            field->readable &= visible;
+            draft->by_column[i] = field;
+            shown += visible;
         }
-    }
+    renames_apply(build, draft);
+    names_fill(build, draft, shown);
     if (!shown && relation->columns_count)
         diagnostics_warning(build->diagnostics, draft->place, "no column of %.*s is shown",
                             BYTES_ARG(relation->name));

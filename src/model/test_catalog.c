@@ -1,6 +1,7 @@
 /* Goal: the snapshot says what PostgreSQL would say, for everything that a schema can hold; and what it says
  * is read in one consistent moment, quickly, and noticed when it changes. */
 #define TEST_MAIN_OWN
+#include "model/check.h"
 #include "model/testing.h"
 
 static struct catalog *nasty;    /* as the role app */
@@ -243,10 +244,16 @@ TEST(triggers_that_rewrite_rows_silence_the_checks)
 {
     const struct relation *filled = table("shop", "filled");
     expect(filled->rewrites_inserts && filled->rewrites_updates);
-    expect(relation_column(filled, BYTES("title"))->checks == NULL);
+    const struct check_rule *rule = relation_column(filled, BYTES("title"))->checks;
+    expect(rule && !check_binds(rule, CHECK_INSERT) && !check_binds(rule, CHECK_UPDATE));
+    expect(check_binds(relation_column(filled, BYTES("note"))->checks, CHECK_INSERT)); /* a domain's */
     const struct relation *touched = table("shop", "touched");
     expect(!touched->rewrites_inserts && touched->rewrites_updates);
-    expect(relation_column(touched, BYTES("title"))->checks != NULL);
+    rule = relation_column(touched, BYTES("title"))->checks;
+    expect(rule && check_binds(rule, CHECK_INSERT) && !check_binds(rule, CHECK_UPDATE));
+    expect(!check_binds(rule, CHECK_INSERT | CHECK_UPDATE));
+    expect(!table("shop", "animals")->rewrites_inserts &&
+           table("shop", "animals")->rewrites_updates); /* by puppies */
     expect(column("customers", "name")->checks != NULL);
     const struct relation *watched = table("shop", "watched");
     expect(!watched->rewrites_inserts && !watched->rewrites_updates);

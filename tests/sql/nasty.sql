@@ -237,12 +237,16 @@ create trigger triggered_insert instead of insert on shop.triggered for each row
 create view shop.partly_updatable as select id, name, upper(name) as shout from shop.customers;
 
 -- ---------------------------------------------------------------------------------------------------------- triggers
-create table shop.filled (id integer primary key, slug text not null, title text not null check (length(title) > 3));
+create table shop.filled (
+  id integer primary key, slug text not null, title text not null check (length(title) > 3), note types.email
+);
 create function shop.fill() returns trigger language plpgsql as $$ begin new.slug := lower(new.title); return new; end $$;
 create trigger fill before insert or update on shop.filled for each row execute function shop.fill();
 create table shop.touched (id integer primary key, title text not null check (length(title) > 3), version integer not null default 1);
 create function shop.touch() returns trigger language plpgsql as $$ begin new.version := old.version + 1; return new; end $$;
 create trigger touch before update on shop.touched for each row execute function shop.touch();
+create function shop.age() returns trigger language plpgsql as $$ begin new.weeks := 1; return new; end $$;
+create trigger age before update on shop.puppies for each row execute function shop.age();
 create table shop.watched (id integer primary key);
 create function shop.watch() returns trigger language plpgsql as $$ begin return null; end $$;
 create constraint trigger watch after insert on shop.watched deferrable initially deferred for each row execute function shop.watch();
