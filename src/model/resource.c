@@ -195,23 +195,43 @@ static void say_embeds(const struct resource *resource, struct bytes name, struc
                    BYTES_ARG(wire_excerpt(hint)), list);
 }
 
-const struct embed *resource_embed(const struct resource *resource, struct bytes name, struct bytes hint)
+/* By the target's name, or else by what the foreign key calls it. *ret_count: how many there are. */
+static const struct embed *embed_otherwise(const struct resource *resource, struct bytes name,
+                                           struct bytes hint, bool by_target, int *ret_count)
 {
     const struct embed *meant = NULL;
-    int count = 0;
+    *ret_count = 0;
     for (int i = 0; i < resource->embeds_count; i++) {
         const struct embed *embed = &resource->embeds[i];
-        if (!hint_fits(embed, hint))
+        /* The name of a tree's resource means the rows below; the one above is its parent. */
+        const bool upwards = embed->kind == EMBED_ONE && embed->target == resource;
+        if (!hint_fits(embed, hint) || (by_target && upwards) ||
+            !bytes_equal(by_target ? embed->target->name : embed->also, name))
             continue;
-        if (bytes_equal(embed->name, name))
-            return embed;
-        if (bytes_equal(embed->target->name, name)) {
-            meant = embed;
-            count++;
+        meant = embed;
+        (*ret_count)++;
+    }
+    return meant;
+}
+
+const struct embed *resource_embed(const struct resource *resource, struct bytes name, struct bytes hint)
+{
+    if (name.size) {
+        for (int i = 0; i < resource->embeds_count; i++)
+            if (bytes_equal(resource->embeds[i].name, name) && hint_fits(&resource->embeds[i], hint))
+                return &resource->embeds[i];
+        int by_target, by_key;
+        const struct embed *target = embed_otherwise(resource, name, hint, true, &by_target);
+        const struct embed *key = embed_otherwise(resource, name, hint, false, &by_key);
+        if (by_target == 1)
+            return target;
+        if (by_target == 0 && by_key == 1)
+            return key;
+        if (by_target > 1) {
+            say_embeds(resource, name, hint, true);
+            return NULL;
         }
     }
-    if (count == 1)
-        return meant;
-    say_embeds(resource, name, hint, count > 1);
+    say_embeds(resource, name, hint, false);
     return NULL;
 }

@@ -14,7 +14,7 @@ struct field {             /* a column as the API shows it */
     struct bytes key_json; /* "\"name\":" for row_shape */
     const struct column *column;
     bool readable, creatable, updatable;
-    bool required_on_create; /* NOT NULL, no default, not generated */
+    bool required_on_create; /* NOT NULL, no default, not generated, and no trigger that might fill it */
     bool nullable;
 };
 
@@ -29,17 +29,20 @@ struct embed {
     const struct constraint *foreign; /* which; for MANY it is the target's (or the join table's) */
     const struct constraint *far;     /* many-to-many: the join table's key to the target; else NULL */
     enum embed_kind kind;
-    bool declared; /* named by the file: it wins over derived names */
+    bool declared;     /* named by the file: it wins over derived names */
+    struct bytes also; /* what its foreign key calls it, which it answers to as well: customer for
+                          customer_id; or empty */
 };
 
 struct resource {
     struct bytes name; /* "products" or "shop.products": /v1/NAME */
     const struct relation *relation;
-    unsigned operations; /* 1u << OP_… */
-    bool public_access;  /* access: public */
-    const struct field *fields;
+    unsigned operations;        /* 1u << OP_… */
+    bool public_access;         /* access: public */
+    const struct field *fields; /* shown ones first; behind them hidden ones, with every flag false, which
+                                   keys, versions and default orders may still use */
     int fields_count;
-    struct table fields_by_name; /* struct field * */
+    struct table fields_by_name; /* struct field *; shown ones */
     const struct field **key; /* identifies one row in paths, in order; the primary key unless declared; 0: no
                                  get/update/delete */
     int key_count;
@@ -93,8 +96,9 @@ struct resource_set *resource_set_ref(struct resource_set *set);
 void resource_set_unref(struct resource_set *set);
 const struct resource *resource_find(const struct resource_set *set, struct bytes name);
 const struct field *resource_field(const struct resource *resource, struct bytes name);
-/* The embed of that name; hint (may be empty) is a constraint or column name after '!'. NULL with
- * PROBLEM_QUERY says which names exist, or between which constraints to choose. */
+/* The embed of that name, or of the only one to a resource of that name, or of the only one by a foreign key
+ * of that name (customer for customer_id); hint (may be empty) is a constraint or column name after '!'. NULL
+ * with PROBLEM_QUERY says which names exist, or between which constraints to choose. */
 const struct embed *resource_embed(const struct resource *resource, struct bytes name, struct bytes hint);
 
 /* The text of a resource file for a relation, read-only and public, with comments: for `lintel init

@@ -127,19 +127,19 @@ static bool name_is_free(const struct resource *resource, struct bytes name)
     return !table_get(&resource->fields_by_name, name);
 }
 
-/* customer_id, customerId, customer -> customer; the constraint's name where it has several columns. */
+/* customer_id, customerId, customer_fk, id_customer, customer -> customer; the constraint's name where it has
+ * several columns. */
 static struct bytes key_stem(const struct constraint *key)
 {
-    struct bytes name = key->name;
     if (key->columns_count != 1)
-        return name;
-    name = key->columns[0]->name;
+        return key->name;
+    const struct bytes name = key->columns[0]->name, head = BYTES("id_");
     static const struct bytes ends[] = { BYTES_INIT("_id"), BYTES_INIT("_ID"), BYTES_INIT("Id"),
-                                         BYTES_INIT("ID") };
+                                         BYTES_INIT("ID"),  BYTES_INIT("_fk"), BYTES_INIT("_FK") };
     for (size_t i = 0; i < array_count(ends); i++)
         if (name.size > ends[i].size && bytes_ends(name, ends[i]))
             return bytes_first(name, name.size - ends[i].size);
-    return name;
+    return name.size > head.size && bytes_starts(name, head) ? bytes_from(name, head.size) : name;
 }
 
 /* shop.orders is a resource's name where schemas clash; inside an object, orders says enough. */
@@ -438,6 +438,16 @@ static void embeds_restrict(struct resource_build *build, struct draft *draft, c
     resource->embeds_count = kept;
 }
 
+/* A row that is pointed to may be called after its target or after the column that points to it. */
+static void also_set(struct resource_build *build, const struct resource *resource, struct embed *embed)
+{
+    if (embed->kind != EMBED_ONE || embed->foreign->columns_count != 1)
+        return;
+    const struct bytes stem = key_stem(embed->foreign);
+    if (name_is_free(resource, stem))
+        embed->also = resource_keep(build, stem);
+}
+
 void resource_embeds_make(struct resource_build *build, struct draft *draft)
 {
     struct resource *resource = draft->resource;
@@ -468,4 +478,6 @@ void resource_embeds_make(struct resource_build *build, struct draft *draft)
             derived_add(build, draft, found, &found->items[i]);
     if (declared && declared->kind == YAML_SEQUENCE)
         embeds_restrict(build, draft, declared);
+    for (int i = 0; i < resource->embeds_count; i++)
+        also_set(build, resource, &resource->embeds[i]);
 }

@@ -205,9 +205,15 @@ TEST(hidden_columns_still_name_rows_order_and_version_them)
                         "version: {column: version, required: true}\norder: [created_at.desc]\n"),
                "");
     const struct resource *x = resource("x");
-    expect_eq(x->fields_count, 2);
+    expect_eq(x->fields_count, 10); /* shown ones first */
+    expect_bytes(x->fields[0].name, "email");
+    expect(x->fields[0].readable && x->fields[1].readable);
+    for (int i = 2; i < x->fields_count; i++)
+        expect(!x->fields[i].readable && !x->fields[i].creatable && !x->fields[i].updatable &&
+               !x->fields[i].required_on_create);
     expect_eq(x->key_count, 1);
     expect_bytes(x->key[0]->name, "id");
+    expect(x->key[0] >= x->fields && x->key[0] < x->fields + x->fields_count);
     expect(!x->key[0]->readable && x->version && !x->version->readable && x->version_required);
     expect_bytes(x->default_order[0]->column->name, "created_at");
     expect(resource_field(x, BYTES("id")) == NULL);
@@ -621,6 +627,12 @@ TEST(embeds_are_found_by_name_or_by_target_and_hint)
                       "customers!ship_to_id"));
     expect(resource_embed(orders, BYTES("custom"), none) == NULL);
     expect(fails_with("'orders' has no related resource 'custom'; there are customer, ship_to, order_lines"));
+    expect_bytes(resource_embed(resource("order_lines"), BYTES("product"), none)->name, "products");
+    expect_bytes(resource_embed(resource("order_lines"), BYTES("orders"), none)->also, "order");
+    expect_bytes(resource_embed(resource("categories"), BYTES("categories"), none)->name, "children");
+    expect_bytes(resource_embed(resource("categories"), BYTES("parent"), none)->name, "parent");
+    expect(resource_embed(orders, none, none) == NULL);
+    failure_clear();
     expect(resource_embed(orders, BYTES("customer"), BYTES("ship_to_id")) == NULL);
     expect(fails_with("no related resource 'customer!ship_to_id'"));
     made_one("table: shop.no_key\naccess: public\n");
