@@ -245,7 +245,7 @@ void json_schema_type_write(struct text *text, const struct pg_type *type, int32
         const bool compare = rule->kind == CHECK_COMPARE,
                    upper = rule->op == CHECK_LT || rule->op == CHECK_LE;
         bool *seen = &bound[upper ? 1 : 0]; /* one lower and one upper bound: a key must not come twice */
-        if (!check_binds(rule, CHECK_INSERT | CHECK_UPDATE) || /* a trigger may take what the rule would not */
+        if (!check_binds(rule, CHECK_INSERT | CHECK_UPDATE) || /* a trigger may lift it */
             (compare && !number_kind(type, encoding)) || *seen ||
             (rule->kind == CHECK_LENGTH && upper && own_max))
             continue;
