@@ -16,7 +16,8 @@
 #include "model/resource.h"
 #include "wire/sqltext.h"
 
-#define EXPOSE_MAX 1024
+#define EXPOSE_MAX           1024
+#define BIGINT_QUESTIONS_MAX 200 /* a round trip each: a hint is not worth more */
 
 struct init_options {
     const char *url, *folder;
@@ -189,7 +190,7 @@ static bool folder_write(struct init_options *options, struct arena *arena)
  * for. */
 static WAITS bool warn_of_bigints(const struct relation *const *chosen, int count, struct arena *arena)
 {
-    for (int i = 0; i < count; i++) {
+    for (int i = 0, asked = 0; i < count && asked < BIGINT_QUESTIONS_MAX; i++) {
         const struct constraint *primary = chosen[i]->primary;
         if (!primary || primary->columns_count != 1 || primary->columns[0]->type->kind != PG_TYPE_BIGINT)
             continue;
