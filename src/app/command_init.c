@@ -194,6 +194,7 @@ static WAITS bool warn_of_bigints(const struct relation *const *chosen, int coun
         const struct constraint *primary = chosen[i]->primary;
         if (!primary || primary->columns_count != 1 || primary->columns[0]->type->kind != PG_TYPE_BIGINT)
             continue;
+        asked++;
         struct text sql;
         text_init(&sql, arena, 256);
         const struct bytes column = primary->columns[0]->name;
