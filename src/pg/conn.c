@@ -38,15 +38,18 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct conn *conn = poll->data;
     if (!conn)
         return;
+    if (status < 0)
+        conn->watched = 0; /* EPOLLERR: libuv has stopped the watch, though there may be more to read */
     if (conn->state != CONN_READY) {
         conn_advance(conn);
         return;
     }
-    /* status < 0 is EBADF or a hang-up without data: reading says what it is. */
     if ((events & UV_READABLE) || status < 0)
         pg_conn_readable(conn);
     if ((events & UV_WRITABLE) && conn->state == CONN_READY)
         pg_conn_flush(conn);
+    if (unlikely(status < 0) && conn->state == CONN_READY)
+        pg_conn_watch(conn, UV_READABLE | (conn->stuffed ? UV_WRITABLE : 0));
 }
 
 void pg_conn_watch(struct conn *conn, int events)

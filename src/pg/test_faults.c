@@ -222,6 +222,26 @@ TEST(after_any_failure_the_pool_is_at_its_level_again)
     with_pool(each_pass, NULL);
 }
 
+static void error_event(void *arg)
+{
+    (void)arg;
+    const char *quick = "select 'quick'";
+    earn(PG_READ, quick);
+    struct conn *lane = pool->roles[ROLE_LANE];
+    uv_poll_stop(lane->poll); /* what libuv does on EPOLLERR, before it says so */
+    lane->poll->poll_cb(lane->poll, UV_EBADF, 0);
+    expect(uv_is_active((uv_handle_t *)lane->poll));
+    fiber_deadline_set(clock_now_ns() + 2 * NS_PER_S);
+    expect_str(got(PG_READ, quick), "quick");
+    expect(pool->roles[ROLE_LANE] == lane);
+}
+
+TEST(an_error_event_with_more_to_read_does_not_end_the_watch)
+{
+    conf_preset();
+    with_pool(error_event, NULL);
+}
+
 /* ---- the server goes and comes ---- */
 
 static int64_t back_at_ns, answered_at_ns, down_answers, slowest_ns;

@@ -236,25 +236,36 @@ UNUSED static void spawn(const char *name, fiber_fn run, void *arg)
     expect(fiber_start(&(struct fiber_plan){ .name = name, .run = run, .arg = arg }) != NULL);
 }
 
+UNUSED static struct pg_pool_state pool_now(void)
+{
+    struct pg_pool_state state;
+    pg_pool_state(pool, &state);
+    return state;
+}
+
 /* Waits until every spawned fiber said spawn_done(), or fails after so long. */
 UNUSED static void join(int64_t within_ns)
 {
     const int64_t until_ns = clock_now_ns() + within_ns;
     while (tests_running > 0 && clock_now_ns() < until_ns)
         expect(fiber_sleep(NS_PER_MS));
+    if (tests_running > 0) {
+        const struct pg_pool_state state = pool_now();
+        fprintf(stderr,
+                "open %lld (with opening %lld), lanes %lld, writers %lld, sessions %lld, idle %lld, waiting "
+                "%lld, in flight "
+                "%lld, abandoned %lld, last error: %s\n",
+                (long long)state.open, (long long)pool->open, (long long)state.lanes,
+                (long long)state.writers, (long long)state.sessions, (long long)state.idle,
+                (long long)state.waiting, (long long)state.in_flight, (long long)state.abandoned,
+                pool->last_error);
+    }
     expect_eq(tests_running, 0);
 }
 
 UNUSED static void spawn_done(void)
 {
     tests_running--;
-}
-
-UNUSED static struct pg_pool_state pool_now(void)
-{
-    struct pg_pool_state state;
-    pg_pool_state(pool, &state);
-    return state;
 }
 
 /* Waits until nothing is in flight, waiting, being cleaned or opened. */
