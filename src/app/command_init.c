@@ -201,9 +201,10 @@ static WAITS bool warn_of_bigints(const struct relation *const *chosen, int coun
         text_printf(&sql, "select pg_catalog.max(");
         sqltext_identifier(&sql, column);
         text_printf(&sql, ") > 9007199254740992 from %.*s", BYTES_ARG(chosen[i]->sql));
-        auto_batch struct pg_batch batch = { 0 };
         struct pg_step step = { pg_statement_of(kit_here.pool, text_bytes(&sql)), NULL, 0, NULL };
-        batch = (struct pg_batch){ .arena = arena, .kind = PG_READ, .steps = &step, .steps_count = 1 };
+        auto_batch struct pg_batch batch = {
+            .arena = arena, .kind = PG_READ, .steps = &step, .steps_count = 1
+        };
         if (!step.statement || !pg_run(kit_here.pool, &batch)) {
             failure_clear(); /* a warning that could not be worked out is not worth failing for */
             continue;

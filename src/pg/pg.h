@@ -89,7 +89,8 @@ struct pg_batch {
  * Errors: false; failure_here has the problem (by SQLSTATE, pg/sqlstate.h), batch->error the server's words.
  * Owner:  everything in *batch is borrowed until return; results belong to the batch: pg_batch_done(). */
 WAITS bool pg_run(struct pg_pool *pool, struct pg_batch *batch);
-/* Frees results. Harmless on zero, twice, and after failure. */
+/* Frees results. Harmless on zero, twice, and after failure. auto_batch: declare the steps before the batch,
+ * so that they still stand when it ends. */
 void pg_batch_done(struct pg_batch *batch);
 #define auto_batch __attribute__((cleanup(pg_batch_done)))
 

@@ -75,8 +75,8 @@ bool rest_get(struct req *req, void *room)
         failure_clear();
         return fail(&PROBLEM_NOT_FOUND, "there is no such row");
     }
-    auto_batch struct pg_batch batch = { 0 };
-    struct pg_step steps[2];
+    struct pg_step steps[2] = { 0 };
+    auto_batch struct pg_batch batch = { 0 }; /* behind its steps: it ends before them */
     if (!rest_run(req, &plan, &context, PG_READ, &batch, steps))
         return false;
     if (pg_result_rows(steps[0].result) == 0)
@@ -139,8 +139,8 @@ static bool next_by_offset(const struct list_query *query, const struct plan *pl
 static bool list_buffered(struct req *req, struct plan *plan, const struct list_query *query,
                           const struct plan_context *context)
 {
-    auto_batch struct pg_batch batch = { 0 };
     struct pg_step steps[2] = { 0 };
+    auto_batch struct pg_batch batch = { 0 }; /* behind its steps: it ends before them */
     if (!rest_run(req, plan, context, PG_READ, &batch, steps))
         return false;
     const struct pg_result *result = steps[0].result;

@@ -118,8 +118,8 @@ bool rest_create(struct req *req, void *room)
     const bool many = json_type(json_root(&w.body)) == JSON_ARRAY;
     if (!plan_write(&req->arena, w.resource, &w.query, &w.context, &w.plan))
         return false;
-    auto_batch struct pg_batch batch = { 0 };
     struct pg_step steps[2] = { 0 };
+    auto_batch struct pg_batch batch = { 0 }; /* behind its steps: it ends before them */
     if (!rest_run(req, &w.plan, &w.context, PG_WRITE, &batch, steps))
         return false;
     answer_status(req, 201);
@@ -148,8 +148,8 @@ static WAITS bool change(struct req *req, enum operation operation)
     w.query.upsert = operation == OP_UPSERT ? UPSERT_MERGE : UPSERT_NONE;
     if (!plan_write(&req->arena, w.resource, &w.query, &w.context, &w.plan))
         return false;
-    auto_batch struct pg_batch batch = { 0 };
     struct pg_step steps[2] = { 0 };
+    auto_batch struct pg_batch batch = { 0 }; /* behind its steps: it ends before them */
     if (!rest_run(req, &w.plan, &w.context, PG_WRITE, &batch, steps))
         return false;
     if (!plan_wrote(&w.plan, steps, batch.steps_count))
@@ -189,8 +189,8 @@ bool rest_delete(struct req *req, void *room)
     if (!plan_delete(&req->arena, w.resource, req->params, w.query.expected_version, representation,
                      w.query.select, &w.context, &w.plan))
         return false;
-    auto_batch struct pg_batch batch = { 0 };
     struct pg_step steps[2] = { 0 };
+    auto_batch struct pg_batch batch = { 0 }; /* behind its steps: it ends before them */
     if (!rest_run(req, &w.plan, &w.context, PG_WRITE, &batch, steps))
         return false;
     if (!plan_wrote(&w.plan, steps, batch.steps_count))
