@@ -139,10 +139,11 @@ static struct bytes schemas_write(struct arena *arena, const char *const *schema
 
 static bool takes_schemas(int step)
 {
-    static const bool takes[STEPS] = {
-        [STEP_RELATIONS] = true, [STEP_COLUMNS] = true,     [STEP_TYPES] = true,
-        [STEP_FIELDS] = true,    [STEP_CONSTRAINTS] = true, [STEP_INDEXES] = true
-    };
+    static const bool takes[STEPS] = { [STEP_RELATIONS] = true,
+                                       [STEP_COLUMNS] = true,
+                                       [STEP_TYPES] = true,
+                                       [STEP_CONSTRAINTS] = true,
+                                       [STEP_INDEXES] = true };
     return takes[step];
 }
 

@@ -87,24 +87,21 @@
     " left join pg_description t on t.objoid = a.attrelid and t.classoid = 'pg_class'::regclass" \
     " and t.objsubid = a.attnum where a.attnum > 0 and not a.attisdropped"
 
+/* A composite type has a row for each of its fields. */
 #define TYPES_SQL \
     "with recursive " RELATIONS ", " TYPES \
     " select t.oid, t.typtype, n.nspname, t.typname, case when e.typarray = t.oid then t.typelem" \
     " else 0 end, t.typbasetype, t.typtypmod, t.typnotnull, t.typdefault is not null, t.typdefault," \
     " t.typdelim," \
-    " coalesce(r.rngsubtype, m.rngsubtype)" \
+    " coalesce(r.rngsubtype, m.rngsubtype), f.attname, f.atttypid, f.atttypmod" \
     " from used u join pg_type t on t.oid = u.oid join pg_namespace n on n.oid = t.typnamespace" \
     " left join pg_type e on e.oid = t.typelem" \
     " left join pg_range r on r.rngtypid = t.oid and t.typtype = 'r'" \
-    " left join pg_range m on m.rngmultitypid = t.oid and t.typtype = 'm'"
+    " left join pg_range m on m.rngmultitypid = t.oid and t.typtype = 'm'" \
+    " left join pg_attribute f on t.typtype = 'c' and f.attrelid = t.typrelid and f.attnum > 0" \
+    " and not f.attisdropped order by t.oid, f.attnum"
 
 #define LABELS_SQL "select enumtypid, enumlabel from pg_enum order by enumtypid, enumsortorder"
-
-#define FIELDS_SQL \
-    "with recursive " RELATIONS ", " TYPES \
-    " select t.oid, a.attnum, a.attname, a.atttypid, a.atttypmod from used u join pg_type t" \
-    " on t.oid = u.oid join pg_attribute a on a.attrelid = t.typrelid" \
-    " where t.typtype = 'c' and a.attnum > 0 and not a.attisdropped order by t.oid, a.attnum"
 
 /* A key to a partitioned table has a shadow for each of its partitions: they say nothing new and are left
  * out. Not-null constraints are rows since 18; only those matter here that old rows may break. */
@@ -157,7 +154,6 @@ const struct bytes catalog_queries[STEPS] = {
     [STEP_COLUMNS] = BYTES_INIT(COLUMNS_SQL),
     [STEP_TYPES] = BYTES_INIT(TYPES_SQL),
     [STEP_LABELS] = BYTES_INIT(LABELS_SQL),
-    [STEP_FIELDS] = BYTES_INIT(FIELDS_SQL),
     [STEP_CONSTRAINTS] = BYTES_INIT(CONSTRAINTS_SQL),
     [STEP_INDEXES] = BYTES_INIT(INDEXES_SQL),
     [STEP_TRIGGERS] = BYTES_INIT(TRIGGERS_SQL),

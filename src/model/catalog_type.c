@@ -158,18 +158,18 @@ static void labels_build(struct catalog_build *build)
 
 static void fields_build(struct catalog_build *build)
 {
-    const struct pg_result *rows = build->results[STEP_FIELDS];
+    const struct pg_result *rows = build->results[STEP_TYPES];
     for (int64_t row = 0; row < pg_result_rows(rows);) {
-        const int count = group_size(rows, row, FIELD_OWNER);
-        struct type_facts *facts = facts_of(build, cell_oid(rows, row, FIELD_OWNER));
-        if (facts) {
+        const int count = group_size(rows, row, TYPE_OID);
+        struct type_facts *facts = facts_of(build, cell_oid(rows, row, TYPE_OID));
+        if (facts && pg_result_value(rows, row, TYPE_FIELD_NAME).data) { /* a composite may have none */
             struct pg_type_field *fields = ARENA_ARRAY(build->arena, struct pg_type_field, (size_t)count);
             for (int i = 0; i < count; i++) {
-                fields[i].name = cell_copy(build->arena, rows, row + i, FIELD_NAME);
-                const uint32_t oid = cell_oid(rows, row + i, FIELD_TYPE);
+                fields[i].name = cell_copy(build->arena, rows, row + i, TYPE_FIELD_NAME);
+                const uint32_t oid = cell_oid(rows, row + i, TYPE_FIELD_TYPE);
                 const struct type_facts *field = facts_of(build, oid);
                 fields[i].type = field ? &field->type : type_linked(build, oid);
-                fields[i].typmod = (int32_t)cell_int(rows, row + i, FIELD_TYPMOD);
+                fields[i].typmod = (int32_t)cell_int(rows, row + i, TYPE_FIELD_TYPMOD);
             }
             facts->type.fields = fields;
             facts->type.fields_count = count;

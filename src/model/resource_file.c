@@ -107,7 +107,7 @@ const struct shape resource_shape = { "resource", "A table or view exposed under
 
 void resource_schema_write(struct text *text)
 {
-    shape_schema_write(text, &resource_shape, "https://lintel.dev/schemas/resource.json");
+    shape_schema_write(text, &resource_shape, "urn:lintel:schema:resource");
 }
 
 /* ---- names ---- */

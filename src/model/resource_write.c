@@ -107,23 +107,34 @@ static const struct constraint *primary_key(const struct relation *relation)
     return usable ? primary : NULL;
 }
 
+/* Ends a line that began at `start` with a comment in its column. */
+static void line_end(struct text *text, size_t start, const char *comment)
+{
+    size_t width = 0;
+    for (size_t i = start; text->data && i < text->size; i++)
+        width += ((unsigned char)text->data[i] & 0xc0) != 0x80;
+    do
+        text_byte(text, ' ');
+    while (++width < 30);
+    text_printf(text, "# %s\n", comment);
+}
+
 static void key_write(struct text *text, const struct relation *relation)
 {
+    const size_t start = text->size;
     const struct constraint *primary = primary_key(relation);
     const struct index *index = primary ? NULL : other_key(relation);
-    if (primary) {
-        text_lit(text, "# key: ");
+    text_add_z(text, index ? "key: " : "# key: ");
+    if (primary)
         names_write(text, primary->columns, primary->columns_count);
-        text_lit(text, "                # what names one row in paths; preset: the primary key\n");
-    } else if (index) {
-        text_lit(text, "key: ");
+    else if (index)
         names_write(text, index->columns, index->columns_count);
-        text_lit(text, "                  # there is no primary key; this is unique\n");
-    } else {
-        text_lit(text, "# key: [COLUMN]              # there is no primary key, so one row can't be asked "
-                       "for; name what is "
-                       "unique\n");
-    }
+    else
+        text_lit(text, "[COLUMN]");
+    line_end(text, start,
+             primary ? "what names one row in paths; preset: the primary key"
+             : index ? "there is no primary key; this is unique"
+                     : "there is no primary key, so one row can't be asked for; name what is unique");
 }
 
 static const struct column *version_column(const struct relation *relation)
@@ -141,25 +152,30 @@ static const struct column *version_column(const struct relation *relation)
 static void choices_write(struct text *text, const struct relation *relation)
 {
     const struct column *version = version_column(relation);
-    if (relation->insertable || relation->updatable || relation->deletable)
-        text_printf(text,
-                    "# operations: [list, get%s%s%s]   # writes must be asked for; also replace, upsert\n",
-                    relation->insertable ? ", create" : "", relation->updatable ? ", update" : "",
-                    relation->deletable ? ", delete" : "");
-    if (version) {
+    const bool keyed = primary_key(relation) || other_key(relation);
+    const bool updates = keyed && relation->updatable, deletes = keyed && relation->deletable;
+    size_t start = text->size;
+    if (relation->insertable || updates || deletes) {
+        text_printf(text, "# operations: [list%s%s%s%s]", keyed ? ", get" : "",
+                    relation->insertable ? ", create" : "", updates ? ", update" : "",
+                    deletes ? ", delete" : "");
+        line_end(text, start, "writes must be asked for; there are replace and upsert too");
+    }
+    start = text->size;
+    if (version && updates) {
         text_lit(text, "# version: ");
         scalar_write(text, version->name);
-        text_lit(text, "           # the column behind ETag and If-Match\n");
+        line_end(text, start, "the column behind ETag and If-Match");
     }
-    text_lit(
-        text,
-        "# fields:                     # preset: every column that may be read\n"
-        "#   hide: [COLUMN]            # or only: [COLUMN]\n"
-        "#   read_only: [COLUMN]\n"
-        "#   rename: {COLUMN: NAME}\n"
-        "# embed: [NAME]               # preset: every foreign key between exposed resources, both ways\n"
-        "# order: [COLUMN.desc]        # preset: the key\n"
-        "# limits: {page: 20, page_max: 1000, depth: 5, bulk: 1000, offset: 10000}\n");
+    text_lit(text,
+             "# fields:                     # preset: every column that may be read\n"
+             "#   hide: [COLUMN]            # or only: [COLUMN]\n"
+             "#   read_only: [COLUMN]\n"
+             "#   rename: {COLUMN: NAME}\n"
+             "# embed: [NAME]               # preset: every foreign key between exposed resources, both "
+             "ways\n"
+             "# order: [COLUMN.desc]        # preset: the key\n"
+             "# limits: {page: 20, page_max: 1000, depth: 5, bulk: 1000, offset: 10000}\n");
 }
 
 void resource_file_write(struct text *text, const struct relation *relation, struct bytes name)
@@ -171,19 +187,21 @@ void resource_file_write(struct text *text, const struct relation *relation, str
     text_lit(text, "table: ");
     scalar_write(text, text_bytes(&table));
     text_done(&table);
-    text_lit(text, "\nname: ");
+    text_byte(text, '\n');
+
+    size_t start = text->size;
+    text_lit(text, "name: ");
     name_write(text, name);
-    text_lit(text, "                    # served as /v1/NAME\n");
-    if (relation->bypasses_row_security)
-        text_lit(text, "access: closed                # it reads past row security policies: access: public "
-                       "and trusted: "
-                       "true, if\n                              # all its rows are for everybody\n");
-    else
-        text_lit(text, "access: public                # everybody who reaches the listener may read this; "
-                       "without the line "
-                       "it is closed\n");
-    text_lit(text, "operations: [list");
-    text_add_z(text, primary_key(relation) || other_key(relation) ? ", get]\n" : "]\n");
+    line_end(text, start, "served as /v1/NAME");
+    start = text->size;
+    text_add_z(text, relation->bypasses_row_security ? "access: closed" : "access: public");
+    line_end(text, start,
+             relation->bypasses_row_security
+                 ? "it reads past row security policies; if all its rows are for everybody: public,\n"
+                   "                              # and trusted: true"
+                 : "everybody who reaches the listener may read this; without the line it is closed");
+    text_add_z(text, primary_key(relation) || other_key(relation) ? "operations: [list, get]\n"
+                                                                  : "operations: [list]\n");
     key_write(text, relation);
     choices_write(text, relation);
 }
