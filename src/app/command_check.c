@@ -61,7 +61,8 @@ static WAITS bool load_check(struct app_conf *conf, struct resource_set *set, st
                               .rooms = house.rooms,
                               .loaded = house.loaded,
                               .modules = modules };
-    const struct load load = { conf->folder, set, diagnostics, kit_here.pool, folder_sources };
+    const struct load load = { conf->folder,       set,           diagnostics,
+                               diagnostics->arena, kit_here.pool, folder_sources };
     const bool loaded = house_modules_open(&house) && snapshot_load(&load, house.rooms, house.loaded);
     snapshot_unload(house.loaded);
     house_modules_close(&house);

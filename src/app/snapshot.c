@@ -164,7 +164,8 @@ static WAITS bool set_make(struct house *house, struct resource_set **ret_set)
     bool made = folder_read(&arena, house->conf->folder, "resources", ".yaml", &files) &&
                 resource_set_make(house->catalog, files.sources, files.count, &encoding, &diagnostics, &set);
     if (made) {
-        const struct load load = { house->conf->folder, set, &diagnostics, kit_here.pool, folder_sources };
+        const struct load load = { house->conf->folder, set,           &diagnostics, &arena,
+                                   kit_here.pool,       folder_sources };
         set->generation = ++house->generation;
         made = plan_compile(set) && snapshot_load(&load, house->rooms, house->loaded) &&
                judge(house, set, &diagnostics);

@@ -39,6 +39,7 @@ struct load {
     const char *folder;              /* the app's */
     struct resource_set *set;        /* resolved and compiled; NULL never */
     struct diagnostics *diagnostics; /* for what is wrong with files */
+    struct arena *arena; /* lives as long as the diagnostics, which borrow file names: keep those here */
     struct pg_pool *pool;
     /* Every FOLDER/SUBFOLDER/…SUFFIX as text, in a stable order; what is not there is none. */
     bool (*read_files)(struct arena *arena, const char *folder, const char *subfolder, const char *suffix,

@@ -19,7 +19,7 @@ struct query_param {
 };
 
 struct query {
-    const char *file; /* "queries/top_products.sql" */
+    const char *file; /* "queries/top_products.sql"; while loading only */
     enum http_method method;
     const char *pattern; /* "/v1/top_products", "/v1/customers/{id}/orders" */
     enum query_result result;

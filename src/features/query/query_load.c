@@ -130,6 +130,7 @@ bool query_set_load(void *room, const struct load *load, void **ret_loaded)
     for (int i = 0; loaded && set->queries && i < count; i++) {
         struct query *query = &set->queries[set->count];
         *query = (struct query){ 0 };
+        sources[i].file = bytes_of(arena_copy(load->arena, sources[i].file)); /* diagnostics borrow it */
         if (!query_read(set, &sources[i], load->diagnostics, query))
             continue;
         query->encoding = &load->set->encoding;
