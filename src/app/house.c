@@ -220,13 +220,13 @@ static bool house_open(struct house *house)
     const struct http_listen listens[] = { { conf->listen, false }, { conf->admin, true } };
     if (!pg_home_open(conf->database, config_section(conf, "pools"), house->cores_count, &house->home))
         return false;
+    if (!house_modules_open(house))
+        return false;
+    filters_collect(house); /* the server copies them when it opens */
     if (!http_server_open(config_section(conf, "http"), listens, conf->admin && conf->admin[0] ? 2 : 1,
                           house->filters, &house->server))
         return false;
     house->kit.server = house->server;
-    if (!house_modules_open(house))
-        return false;
-    filters_collect(house);
     return true;
 }
 

@@ -44,9 +44,9 @@ static bool readyz(struct req *req, void *room)
     if (kit_here.pool)
         pg_pool_state(kit_here.pool, &pool);
     const int64_t failing_ns = pool.failing_since_ns ? core_now_ns() - pool.failing_since_ns : 0;
+    const bool schema = kit_here.set != NULL; /* so the database was there once: only then is a blip one */
     const bool database =
-        pool.healthy || (pool.failing_since_ns && failing_ns < observe->conf->ready_damping_ns);
-    const bool schema = kit_here.set != NULL;
+        pool.healthy || (schema && pool.failing_since_ns && failing_ns < observe->conf->ready_damping_ns);
     const bool draining = http_server_draining(observe->kit->server);
     const bool ready = database && schema && !draining;
     answer_status(req, ready ? 200 : 503);
