@@ -26,6 +26,8 @@ bool rest_context(struct req *req, const struct resource *resource, struct plan_
 bool rest_select(struct req *req, const struct select_node **ret_select);
 /* filter, select, order, limit, page, count. Errors: PROBLEM_QUERY naming the parameter. */
 bool rest_list_query(struct req *req, const struct resource *resource, struct list_query *ret_query);
+/* Whether the URL holds a filter: a parameter that is none of ours. */
+bool rest_has_filter(const struct req *req);
 /* Refuses query parameters other than `select`. */
 bool rest_only_select(struct req *req);
 /* The Prefer header. */
@@ -35,6 +37,10 @@ struct preferences rest_preferences(struct req *req);
  * database are explained in the resource's own names. row_pointer: "" for one object. */
 WAITS bool rest_run(struct req *req, struct plan *plan, const struct plan_context *context, enum pg_kind kind,
                     struct pg_batch *batch, struct pg_step *steps);
+
+/* Turns the failure that the database's error made into the client's terms: fields of the resource,
+ * parameters of the URL. */
+void rest_explain(struct req *req, const struct plan *plan, enum pg_kind kind, const struct pg_error *error);
 
 /* `"VERSION.HASH"`: strong, covers the version, select and encoding of the representation. */
 void rest_etag_set(struct req *req, const struct plan *plan, const struct pg_result *result, int64_t row);

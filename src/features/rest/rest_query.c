@@ -36,6 +36,14 @@ static bool is_reserved(struct bytes name, const void *context)
     return false;
 }
 
+bool rest_has_filter(const struct req *req)
+{
+    for (size_t i = 0; i < req->uri.pairs_count; i++)
+        if (!is_reserved(req->uri.pairs[i].name, NULL))
+            return true;
+    return false;
+}
+
 static bool refuse(const struct wire_error *error)
 {
     if (strcmp(error->code, "memory") == 0)

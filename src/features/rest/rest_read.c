@@ -52,7 +52,7 @@ bool rest_run(struct req *req, struct plan *plan, const struct plan_context *con
     if (kit_ask(req, batch))
         return true;
     if (batch->error.sqlstate[0])
-        plan_explain_error(&req->arena, plan->resource, &batch->error, "");
+        rest_explain(req, plan, kind, &batch->error);
     return false;
 }
 
@@ -222,7 +222,7 @@ static WAITS bool list_streamed(struct req *req, struct plan *plan, const struct
         return false;
     if (!step.statement || !pg_stream_open(kit_here.pool, &batch, (int)rest->conf->chunk_rows, &stream)) {
         if (batch.error.sqlstate[0])
-            plan_explain_error(&req->arena, plan->resource, &batch.error, "");
+            rest_explain(req, plan, PG_READ, &batch.error);
         return false;
     }
     const struct pg_result *chunk;
