@@ -223,6 +223,7 @@ static bool explain_query(const struct pg_error *error)
           "a filter's value is no valid text search; plfts and wfts take plain words" },
         { "42601", "no operand in tsquery",
           "a filter's value is no valid text search; plfts and wfts take plain words" },
+        { "42601", "syntax error in tsvector", "a filter's value is no valid tsvector" },
     };
     for (size_t i = 0; i < array_count(table); i++) {
         if (strcmp(error->sqlstate, table[i].sqlstate) != 0 ||
