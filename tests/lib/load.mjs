@@ -1,0 +1,57 @@
+// Light load from several clients at once, with a record of every request: what was asked, what came, how long it took.
+import { Client } from "./http.mjs";
+import { sleep } from "./scope.mjs";
+
+export class Load {
+  /**
+   * ask(client, number): one request, as a promise of its Reply; clients: how many at once; pauseMs: each one's rest between two.
+   * fresh: a connection of its own for each request, else keep-alive.
+   */
+  constructor(api, ask, { clients = 8, pauseMs = 2, fresh = false } = {}) {
+    this.records = [];
+    this.running = true;
+    let number = 0;
+    this.done = Promise.all(Array.from({ length: clients }, async () => {
+      let client = new Client(api.base);
+      while (this.running) {
+        const record = { number: number++, at: Date.now() };
+        try {
+          record.reply = await ask(client, record.number);
+          record.status = record.reply.status;
+          record.code = record.status >= 400 ? record.reply.json?.error_code : undefined;
+        } catch (error) {
+          record.error = error;
+        }
+        record.tookMs = Date.now() - record.at;
+        record.endedAt = Date.now();
+        this.records.push(record);
+        if (fresh || record.error) { client.close(); client = new Client(api.base); }
+        if (pauseMs) await sleep(pauseMs);
+      }
+      client.close();
+    }));
+  }
+  async stop() {
+    this.running = false;
+    await this.done;
+    return this.records;
+  }
+  /** How many of each outcome: { "200": 812, "503 database.unavailable": 12, "ECONNRESET": 1 }. */
+  get outcomes() {
+    const counts = {};
+    for (const record of this.records) {
+      const name = record.error ? record.error.code ?? record.error.message : record.code ? `${record.status} ${record.code}` : String(record.status);
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    return counts;
+  }
+  get slowestMs() { return Math.max(0, ...this.records.map((record) => record.tookMs)); }
+  /** Waits until n more requests ended well. */
+  async well(n, withinMs = 5000) {
+    const from = this.records.length, deadline = Date.now() + withinMs;
+    while (this.records.slice(from).filter((record) => record.status < 300).length < n) {
+      if (Date.now() > deadline) throw new Error(`not ${n} good answers within ${withinMs} ms: ${JSON.stringify(this.outcomes)}`);
+      await sleep(5);
+    }
+  }
+}
