@@ -41,6 +41,7 @@ struct column {
     int position;                                      /* index in relation->columns */
     const struct pg_type *type;                        /* domain-aware */
     int32_t typmod;                                    /* the column's, else its domain's; -1: none */
+    int dimensions;                                    /* of an array as declared; PostgreSQL takes any */
     bool not_null;                                     /* column, or its domain */
     bool has_default;                                  /* its own, or its domain's */
     bool identity_always, identity_default, generated; /* generated: always; stored, or virtual since 18 */

@@ -147,6 +147,7 @@ static void column_read(struct catalog_build *build, int64_t row, struct relatio
     column->default_sql = cell_copy(build->arena, rows, row, COLUMN_DEFAULT);
     column->fuzzy = cell_bool(rows, row, COLUMN_FUZZY);
     column->comment = cell_copy(build->arena, rows, row, COLUMN_COMMENT);
+    column->dimensions = (int)cell_int(rows, row, COLUMN_DIMENSIONS);
     column_type_set(build, relation, column, cell_oid(rows, row, COLUMN_TYPE));
     column_rights_set(column, relation_facts_of(relation), (int)cell_int(rows, row, COLUMN_RIGHTS),
                       cell_bool(rows, row, COLUMN_UPDATABLE));

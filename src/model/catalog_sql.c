@@ -81,8 +81,8 @@
     " + 2 * has_column_privilege(a.attrelid, a.attnum, 'insert')::int" \
     " + 4 * has_column_privilege(a.attrelid, a.attnum, 'update')::int end," \
     " case when w.relkind = 'v' and not exists (select from unreadable u where u.oid = w.oid)" \
-    " then pg_column_is_updatable(a.attrelid, a.attnum, true) else w.relkind <> 'v' end, t.description" \
-    " from wanted w join pg_attribute a on a.attrelid = w.oid" \
+    " then pg_column_is_updatable(a.attrelid, a.attnum, true) else w.relkind <> 'v' end, t.description," \
+    " a.attndims from wanted w join pg_attribute a on a.attrelid = w.oid" \
     " left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum" \
     " left join pg_description t on t.objoid = a.attrelid and t.classoid = 'pg_class'::regclass" \
     " and t.objsubid = a.attnum where a.attnum > 0 and not a.attisdropped"

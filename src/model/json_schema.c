@@ -43,12 +43,6 @@ static void type_name(struct text *text, const char *name, bool nullable)
     text_printf(text, nullable ? "\"type\":[\"%s\",\"null\"]" : "\"type\":\"%s\"", name);
 }
 
-static void key_string(struct text *text, const char *key, struct bytes value)
-{
-    text_printf(text, ",\"%s\":", key);
-    json_write_string(text, value);
-}
-
 /* The bounds that the type itself has; a column's CHECK may have said one of them already. */
 static void integer_range(struct text *text, const struct pg_type *type, bool lower, bool upper)
 {
@@ -116,14 +110,38 @@ static void string_body(struct text *text, const struct pg_type *type, int32_t t
         text_printf(text, ",\"maxLength\":%d", typmod - 4);
 }
 
-static void numeric_body(struct text *text, int32_t typmod, bool nullable)
+/* Numbers that may be NaN or infinite, which JSON has no number for. */
+static void number_or_word(struct text *text, bool nullable)
 {
-    type_name(text, "number", nullable);
-    if (typmod < 4)
+    text_printf(text, "\"type\":[\"number\",\"string\"%s]", nullable ? ",\"null\"" : "");
+    text_lit(text, ",\"pattern\":\"^(NaN|-?Infinity)$\"");
+}
+
+/* What a type means beyond its schema: for descriptions. */
+#define NOTE_BYTES 96
+static void note_of(const struct pg_type *type, int32_t typmod, char ret_note[static NOTE_BYTES])
+{
+    ret_note[0] = '\0';
+    if (type->kind == PG_TYPE_TIMESTAMP)
+        snprintf(ret_note, NOTE_BYTES, "ISO 8601 without a zone");
+    if (type->kind == PG_TYPE_NUMERIC && typmod >= 4)
+        snprintf(ret_note, NOTE_BYTES, "exact: at most %d digits, %d of them behind the point",
+                 ((typmod - 4) >> 16) & 0xffff, (typmod - 4) & 0x7ff);
+}
+
+/* The column's comment, and behind it what its type means. */
+static void description_write(struct text *text, const struct pg_type *type, int32_t typmod,
+                              struct bytes comment)
+{
+    char note[NOTE_BYTES];
+    note_of(type, typmod, note);
+    if (!comment.size && !note[0])
         return;
-    const int precision = ((typmod - 4) >> 16) & 0xffff, scale = (typmod - 4) & 0x7ff;
-    text_printf(text, ",\"description\":\"exact: at most %d digits, %d of them behind the point\"", precision,
-                scale);
+    text_lit(text, ",\"description\":\"");
+    json_write_escaped(text, comment);
+    text_add_z(text, comment.size && note[0] ? " (" : "");
+    text_add_z(text, note);
+    text_add_z(text, comment.size && note[0] ? ")\"" : "\"");
 }
 
 /* The kinds that are one word and maybe one more key. */
@@ -131,8 +149,7 @@ static const struct {
     const char *name, *more;
 } scalars[] = {
     [PG_TYPE_BOOL] = { "boolean", "" },
-    [PG_TYPE_FLOAT] = { "number", ",\"format\":\"double\"" },
-    [PG_TYPE_TIMESTAMP] = { "string", ",\"description\":\"ISO 8601 without a zone\"" },
+    [PG_TYPE_TIMESTAMP] = { "string", "" },
     [PG_TYPE_TIMESTAMPTZ] = { "string", ",\"format\":\"date-time\"" },
     [PG_TYPE_DATE] = { "string", ",\"format\":\"date\"" },
     [PG_TYPE_INTERVAL] = { "string", ",\"format\":\"duration\"" },
@@ -175,7 +192,13 @@ static void one(struct text *text, const struct pg_type *type, int32_t typmod, b
                    encoding->bigint_as_string ? ",\"pattern\":\"^-?[0-9]+$\"" : ",\"format\":\"int64\"");
         break;
     case PG_TYPE_NUMERIC:
-        numeric_body(text, typmod, nullable);
+        if (typmod < 4)
+            number_or_word(text, nullable);
+        else
+            type_name(text, "number", nullable);
+        break;
+    case PG_TYPE_FLOAT:
+        number_or_word(text, nullable);
         break;
     case PG_TYPE_ARRAY:
     case PG_TYPE_MULTIRANGE:
@@ -197,6 +220,21 @@ static void one(struct text *text, const struct pg_type *type, int32_t typmod, b
         type_name(text, scalars[type->kind].name, nullable);
         text_add_z(text, scalars[type->kind].more);
     }
+    if (depth > 0)
+        description_write(text, type, typmod, (struct bytes){ "", 0 });
+}
+
+/* integer[][] is an array of arrays, none of which is null. */
+static void nested(struct text *text, const struct column *column, int32_t typmod, bool nullable,
+                   const struct pg_encoding *encoding)
+{
+    for (int i = 1; i < column->dimensions; i++) {
+        type_name(text, "array", nullable && i == 1);
+        text_lit(text, ",\"items\":{");
+    }
+    one(text, column->type, typmod, false, encoding, 0);
+    for (int i = 1; i < column->dimensions; i++)
+        text_byte(text, '}');
 }
 
 /* A rule of the closed list in JSON Schema's words, where it has them. */
@@ -237,8 +275,10 @@ void json_schema_type_write(struct text *text, const struct pg_type *type, int32
 {
     const size_t before = text->size;
     text_byte(text, '{');
-    one(text, type, typmod, nullable, encoding, 0);
-    const bool numeric_text = type->kind == PG_TYPE_NUMERIC && typmod >= 4;
+    if (column && type->kind == PG_TYPE_ARRAY && column->dimensions > 1)
+        nested(text, column, typmod, nullable, encoding);
+    else
+        one(text, type, typmod, nullable, encoding, 0);
     const bool own_max = has_length(type) && typmod > 4;
     bool bound[2] = { false }; /* said already: lower, upper */
     for (const struct check_rule *rule = column ? column->checks : NULL; rule; rule = rule->next) {
@@ -254,8 +294,7 @@ void json_schema_type_write(struct text *text, const struct pg_type *type, int32
     }
     if (type->kind == PG_TYPE_INTEGER)
         integer_range(text, type, !bound[0], !bound[1]);
-    if (column && column->comment.size && !numeric_text && type->kind != PG_TYPE_TIMESTAMP)
-        key_string(text, "description", column->comment);
+    description_write(text, type, typmod, column ? column->comment : (struct bytes){ "", 0 });
     if (text->size > before + 1 && text->data && text->data[before + 1] == ',')
         text->data[before + 1] = ' '; /* a type without keys of its own: its first key follows the brace */
     text_byte(text, '}');

@@ -86,7 +86,8 @@ static bool watch(struct req *req, void *room)
     if (slow)
         metric_add(&requests_slow, 1);
     const int64_t mode = observe->conf->access_log;
-    if (mode == ACCESS_OFF || (mode == ACCESS_ERRORS && status < 500 && !slow))
+    const bool probe = req->route && req->route->exempt; /* its 503 is an answer, not a failure */
+    if (mode == ACCESS_OFF || (mode == ACCESS_ERRORS && !slow && (status < 500 || probe)))
         return true;
     log_event(slow ? LOG_WARN : LOG_INFO, slow ? "request_slow" : "request",
               "\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"duration_ms\":%.3f,\"pool_wait_ms\":%.3f,"
