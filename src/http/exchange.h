@@ -55,6 +55,7 @@ struct exchange {
     bool cut;            /* the stream failed half way: end it visibly broken */
     int64_t stream_sent; /* body bytes handed to the wire */
     enum http_stage stage;
+    struct timer goodbye; /* the client ended its direction: how long it may still want the answer */
 };
 
 #define HTTP_LISTENS_MAX 8

@@ -64,6 +64,7 @@ static void drop_exchange(struct h1 *h1)
 {
     if (!h1->exchange)
         return;
+    timer_stop(&h1->exchange->goodbye);
     exchange_return(h1->exchange);
     h1->exchange = NULL;
     h1->buffer = NULL;
@@ -355,6 +356,26 @@ static void read_head(struct h1 *h1)
                        */
 }
 
+/* Nobody came back for the answer. One that is on its way is left to the client's reading. */
+static void goodbye_is_over(struct timer *timer)
+{
+    const struct exchange *exchange = container_of(timer, struct exchange, goodbye);
+    struct h1 *h1 = exchange->carrier;
+    if (h1->state == H1_BUSY && !exchange->head_sent)
+        broken(&h1->conn);
+}
+
+/* Something came while a request is served: the next one, which waits in the kernel, or the end. */
+static void look_away(struct h1 *h1)
+{
+    struct exchange *exchange = h1->exchange;
+    conn_watch(&h1->conn, 0);
+    if (!conn_peer_ended(&h1->conn) || exchange->goodbye.prev)
+        return;
+    exchange->goodbye.fire = goodbye_is_over;
+    timer_start(&exchange->goodbye, core_now_ns() + h1->core->server->conf.half_close_grace_ns);
+}
+
 static void readable(struct conn *conn)
 {
     struct h1 *h1 = container_of(conn, struct h1, conn);
@@ -362,8 +383,10 @@ static void readable(struct conn *conn)
         read_head(h1);
     else if (h1->state == H1_LINGER)
         read_away(h1);
+    else if (h1->state == H1_BUSY)
+        look_away(h1);
     else
-        conn_watch(conn, 0); /* more than the request in flight needs: it waits in the kernel */
+        conn_watch(conn, 0);
 }
 
 /* ---- from the core ---- */

@@ -43,6 +43,11 @@ const struct knob http_knobs[] = {
     HTTP_KNOB("request_timeout", request_timeout_ns, .kind = KNOB_DURATION, .min = 10 * NS_PER_MS,
               .max = 3600 * NS_PER_S, .preset = 30 * NS_PER_S, .unit = "time",
               .doc = "Deadline of a request, from its first byte, where its route sets none; past it 504."),
+    HTTP_KNOB("half_close_grace", half_close_grace_ns, .kind = KNOB_DURATION, .min = 0, .max = 600 * NS_PER_S,
+              .preset = NS_PER_S, .unit = "time",
+              .doc =
+                  "How long a request goes on whose client ended its direction: it may only send no more, or "
+                  "be gone. Then its work is cancelled, in PostgreSQL too."),
     HTTP_KNOB("body_rate_min", body_rate_min, .kind = KNOB_SIZE, .min = 1, .max = 1024 * MIB, .preset = 1024,
               .unit = "bytes per second",
               .doc = "Slowest pace of a body, after body_timeout of grace; below it 408."),

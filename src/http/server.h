@@ -41,6 +41,7 @@ struct http_conf {
     int64_t connections_max; /* per process */
     int64_t header_bytes_max, headers_max, target_bytes_max, body_bytes_max, request_memory;
     int64_t header_timeout_ns, body_timeout_ns, idle_timeout_ns, write_timeout_ns, request_timeout_ns;
+    int64_t half_close_grace_ns;
     int64_t body_rate_min; /* bytes per second, below which a body is too slow (slow-loris) */
     int64_t requests_per_connection, in_flight_max, stream_flush;
     int64_t drain_delay_ns, drain_timeout_ns;

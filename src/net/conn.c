@@ -167,6 +167,13 @@ ssize_t conn_discard(struct conn *conn)
     return result_of(conn, recv(conn->fd, sink, sizeof sink, 0));
 }
 
+bool conn_peer_ended(const struct conn *conn)
+{
+    char next;
+    return !conn->is_broken && !conn->is_closing && !conn->transport &&
+           recv(conn->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void handle_closed(uv_handle_t *handle)
 {
     struct conn *conn = container_of((uv_poll_t *)(void *)handle, struct conn, poll);

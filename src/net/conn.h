@@ -6,8 +6,8 @@
  *        in a fiber:    conn_wait() for either direction, then conn_read() / conn_write() again
  *
  * Bytes go through `transport`, so that TLS can stand between without anybody above noticing. A peer that
- * only ended its own direction (shutdown(SHUT_WR) behind the request, RFC 9112 9.6) is not gone: it still
- * reads. What ends a request in flight is a reset, a full hang-up or a failed write. */
+ * only ended its own direction (shutdown(SHUT_WR) behind the request, RFC 9112 9.6) may still read: no break.
+ * But so ends the stream of a program that was stopped: see conn_peer_ended(). */
 #include <sys/uio.h>
 #include <uv.h>
 
@@ -76,6 +76,10 @@ void conn_shutdown(struct conn *conn);
 /* Makes the coming conn_close() a reset: the peer sees that the message was cut, also where only the end
  * delimits it. */
 void conn_abort(struct conn *conn);
+
+/* Whether the peer ended its direction and everything before that was read. A transport's own end is not
+ * seen. */
+bool conn_peer_ended(const struct conn *conn);
 
 /* Throws away what waits to be read. Returns as conn_read(). */
 ssize_t conn_discard(struct conn *conn);
