@@ -167,6 +167,8 @@ WAITS bool pg_stream_open(struct pg_pool *pool, struct pg_batch *batch, int chun
                           struct pg_stream **ret_stream);
 /* *ret_chunk NULL: the end, and the transaction has ended well. The chunk is valid until the next call. */
 WAITS bool pg_stream_next(struct pg_stream *stream, const struct pg_result **ret_chunk);
+/* What the server said when pg_stream_next() failed; valid until the stream is closed. */
+const struct pg_error *pg_stream_error(const struct pg_stream *stream);
 void pg_stream_close(struct pg_stream *stream); /* NULL is harmless; cancels what still runs */
 static inline void pg_stream_leave(struct pg_stream **stream)
 {

@@ -154,6 +154,11 @@ bool pg_stream_next(struct pg_stream *stream, const struct pg_result **ret_chunk
     return true;
 }
 
+const struct pg_error *pg_stream_error(const struct pg_stream *stream)
+{
+    return &stream->batch.error;
+}
+
 void pg_stream_close(struct pg_stream *stream)
 {
     if (!stream)

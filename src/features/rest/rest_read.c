@@ -205,6 +205,16 @@ static WAITS bool stream_chunk(struct streaming *streaming, const struct pg_resu
     return true;
 }
 
+static WAITS bool next_chunk(struct req *req, const struct plan *plan, struct pg_stream *stream,
+                             const struct pg_result **ret_chunk)
+{
+    if (pg_stream_next(stream, ret_chunk))
+        return true;
+    if (pg_stream_error(stream)->sqlstate[0])
+        rest_explain(req, plan, PG_READ, pg_stream_error(stream));
+    return false;
+}
+
 /* A long list goes out as it comes in: bounded memory, back-pressure from the client to the cursor. */
 static WAITS bool list_streamed(struct req *req, struct plan *plan, const struct list_query *query,
                                 const struct plan_context *context)
@@ -226,7 +236,8 @@ static WAITS bool list_streamed(struct req *req, struct plan *plan, const struct
         return false;
     }
     const struct pg_result *chunk;
-    if (!pg_stream_next(stream, &chunk)) /* the first piece decides between an error's status and 200 */
+    if (!next_chunk(req, plan, stream,
+                    &chunk)) /* the first piece decides between an error's status and 200 */
         return false;
     req->db_batches++;
     if (!answer_stream_start(req))
@@ -235,7 +246,7 @@ static WAITS bool list_streamed(struct req *req, struct plan *plan, const struct
     int64_t seen = 0;
     while (chunk) {
         seen += pg_result_rows(chunk);
-        if (!stream_chunk(&streaming, chunk) || !pg_stream_next(stream, &chunk))
+        if (!stream_chunk(&streaming, chunk) || !next_chunk(req, plan, stream, &chunk))
             return false;
     }
     if (seen <= plan->limit) {
