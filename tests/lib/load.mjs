@@ -1,15 +1,16 @@
 // Light load from several clients at once, with a record of every request: what was asked, what came, how long it took.
 import { Client } from "./http.mjs";
-import { sleep } from "./scope.mjs";
+import { afterTest, sleep } from "./scope.mjs";
 
 export class Load {
   /**
-   * ask(client, number): one request, as a promise of its Reply; clients: how many at once; pauseMs: each one's rest between two.
+   * Ends with the test t. ask(client, number): one request, as a promise of its Reply; clients: how many at once; pauseMs: each one's rest between two.
    * fresh: a connection of its own for each request, else keep-alive.
    */
-  constructor(api, ask, { clients = 8, pauseMs = 2, fresh = false } = {}) {
+  constructor(t, api, ask, { clients = 8, pauseMs = 2, fresh = false } = {}) {
     this.records = [];
     this.running = true;
+    afterTest(t, () => this.stop());
     let number = 0;
     this.done = Promise.all(Array.from({ length: clients }, async () => {
       let client = new Client(api.base);
