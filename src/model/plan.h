@@ -69,12 +69,18 @@ struct plan {
 };
 
 /* All of these: never wait; errors are false with PROBLEM_QUERY / PROBLEM_VALIDATION / PROBLEM_CURSOR naming
- * the part. */
+ * the part, PROBLEM_TOO_LARGE past the arena's ceiling.
+ *
+ * Order: what is asked for, then the key, so that no two rows are equal. Rows of a relation without a key are
+ * told apart by a hash of all they show: rows that are equal in everything may be missed where a page ends
+ * between them. A filter whose path select embeds narrows that embed (and its parents with !inner); any other
+ * path asks that such a related row exists. A list inside a row holds at most its resource's page_max rows.
+ * Cost: 0.3 to 2 µs. */
 bool plan_list(struct arena *arena, const struct resource *resource, const struct list_query *query,
                const struct plan_context *context, const struct cursor_box *cursors, struct plan *ret_plan);
-/* key: text values in the order of resource->key; validated against the columns' types (a malformed key is
- * 404-like: the row cannot exist: PROBLEM_NOT_FOUND is not ours, so returns PROBLEM_QUERY and sets
- * *ret_impossible for the caller). */
+/* key: text values in the order of resource->key. Errors: false; *ret_impossible when no row can have such a
+ * key (PROBLEM_QUERY: whether that is "not found" is the caller's to say).
+ * Cost: 50 ns without select: the text was made by plan_compile(). */
 bool plan_get(struct arena *arena, const struct resource *resource, const struct bytes *key,
               const struct select_node *select, const struct plan_context *context, struct plan *ret_plan,
               bool *ret_impossible);
@@ -91,21 +97,24 @@ struct write_query {
 };
 /* Validates the body against the catalog: types, NOT NULL, lengths, precision, enums, domains, simple CHECKs,
  * unknown and read-only fields: all violations at once, with JSON Pointers, as details of PROBLEM_VALIDATION.
- */
+ * A version column that no trigger keeps is counted here. An empty patch only reads. A key of the path that
+ * no row can have gives a statement that finds nothing. Cost: about 1 µs and what the body's values take. */
 bool plan_write(struct arena *arena, const struct resource *resource, const struct write_query *query,
                 const struct plan_context *context, struct plan *ret_plan);
 bool plan_delete(struct arena *arena, const struct resource *resource, const struct bytes *key,
                  struct bytes expected_version, bool return_row, const struct select_node *select,
                  const struct plan_context *context, struct plan *ret_plan);
 
-/* The cursor of one row of a result of this plan, sealed, appended to text (base64url). forward: for `next`.
- */
+/* The cursor of one row of a result of this plan, sealed, appended to text (base64url). forward: for `next`;
+ * it is a place between rows all the same, and may be used either way. Errors: false, PROBLEM_QUERY, when the
+ * values of the order are too long for a cursor. */
 bool plan_cursor_write(struct text *text, const struct plan *plan, const struct pg_result *result,
                        int64_t row, bool forward, const struct cursor_box *cursors);
 
-/* Says of a refusal by PostgreSQL which field it is about: fills details (pointer, code, message) of the
- * current failure from the constraint or column the server named; resource's own names only, nothing
- * internal. row_pointer: "" or "/3". */
+/* Says of a refusal by PostgreSQL which fields it is about: fills details (pointer; code unique, foreign_key,
+ * in_use, check, required, exclusion; message) of the current failure from what the server named; the
+ * resource's own names only, nothing internal. A refusal for a filter's value becomes PROBLEM_QUERY.
+ * row_pointer: "" or "/3". */
 void plan_explain_error(struct arena *arena, const struct resource *resource, const struct pg_error *error,
                         const char *row_pointer);
 

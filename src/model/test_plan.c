@@ -277,6 +277,9 @@ TEST(what_a_type_can_not_do_is_refused)
 {
     refused("GET /orders?total=like.1*", &PROBLEM_QUERY,
             "total=like: 'like' (matches a pattern with * and _) does not work on a field of type numeric");
+    refused("GET /orders?note=like.a%5C", &PROBLEM_QUERY,
+            "note=like: the pattern ends with a backslash that escapes nothing");
+    expect(planned("GET /orders?note=like.a%5C%5C"));
     refused("GET /orders?id=eq.abc", &PROBLEM_QUERY, "id=eq: must be an integer");
     refused("GET /orders?note=is.true", &PROBLEM_QUERY,
             "note=is: only a boolean field can be true, false or unknown; compare others with eq");
@@ -308,6 +311,61 @@ TEST(limits_are_named_at_the_limit_and_one_past_it)
         snprintf(many + strlen(many), sizeof many - strlen(many), "%sa%d:payer(id)", i ? "," : "", i);
         expect_eq(planned(many), i < PLAN_ALIASES_MAX);
     }
+}
+
+TEST(a_name_inside_a_list_is_as_long_as_postgresql_keeps_it)
+{
+    static const char longest[] = "a12345678901234567890123456789012345678901234567890123456789012";
+    char sentence[160];
+    snprintf(sentence, sizeof sentence, "GET /orders?select=lines(%s:no)", longest);
+    expect_eq(strlen(longest), 63);
+    expect(planned(sentence));
+    snprintf(sentence, sizeof sentence, "GET /orders?select=lines(%sx:no)", longest);
+    refused(
+        sentence, &PROBLEM_QUERY,
+        "a name inside an embedded list has at most 63 bytes: 'a123456789012345678901234567890123456789…'");
+    snprintf(sentence, sizeof sentence, "GET /orders?select=%sx:id", longest);
+    expect(planned(sentence)); /* C writes this one */
+}
+
+TEST(a_statement_has_as_many_parameters_as_the_protocol_carries)
+{
+    struct resource *tags = &shop.resources[F_TAGS];
+    struct text body;
+    text_init_heap(&body, 0);
+    (void)planned("GET /tags");
+    tags->bulk_max = 100000;
+    for (int rows = 43690; rows <= 43691;
+         rows++) { /* half of them give two fields: 65535 and 65536 or more */
+        text_clear(&body);
+        text_lit(&body, "POST /tags\n[");
+        for (int i = 0; i < rows; i++)
+            text_add_z(&body, i == 0  ? "{\"label\":\"a\"}"
+                              : i % 2 ? ",{\"id\":1,\"label\":\"a\"}"
+                                      : ",{\"label\":\"a\"}");
+        text_byte(&body, ']');
+        expect_eq(planned(text_z(&body)), rows == 43690);
+        expect(rows == 43690 || failure_here->problem == &PROBLEM_TOO_LARGE);
+    }
+    tags->bulk_max = 1000;
+    text_done(&body);
+}
+
+TEST(a_version_that_may_be_null_counts_from_nothing)
+{
+    struct column *version = &shop.relations[F_ORDERS].columns[11];
+    sql_is("PATCH /orders/7?select=id\n{\"note\":null}",
+           "UPDATE \"shop\".\"orders\" AS t SET \"note\" = $1::pg_catalog.text, \"version\" = t.\"version\" "
+           "+ 1 WHERE t.\"id\" = "
+           "$2::pg_catalog.int8 RETURNING t.\"id\", t.\"version\"");
+    expect_eq(plan.version_column, 1);
+    expect(plan.params[0].data == NULL);
+    version->not_null = false;
+    sql_is("PATCH /orders/7?select=id\n{\"note\":null}",
+           "UPDATE \"shop\".\"orders\" AS t SET \"note\" = $1::pg_catalog.text, \"version\" = "
+           "coalesce(t.\"version\", 0) + 1 "
+           "WHERE t.\"id\" = $2::pg_catalog.int8 RETURNING t.\"id\", t.\"version\"");
+    version->not_null = true;
 }
 
 TEST(an_order_of_an_embedded_list_is_its_own)
