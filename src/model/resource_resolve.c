@@ -453,8 +453,11 @@ static void limits_make(struct resource_build *build, struct draft *draft)
 {
     const struct resource_limits *limits = &draft->declared.limits;
     struct resource *resource = draft->resource;
-    resource->page_max = limits->page_max;
-    resource->page_size = limits->page < limits->page_max ? limits->page : limits->page_max;
+    /* A file that could not be decoded has no presets either: its resource is closed, but whole. */
+    resource->page_max = limits->page_max > 0 ? limits->page_max : 1;
+    resource->page_size = limits->page > 0 ? limits->page : 1;
+    if (resource->page_size > resource->page_max)
+        resource->page_size = resource->page_max;
     resource->depth_max = limits->depth;
     resource->bulk_max = limits->bulk;
     resource->offset_max = limits->offset;
