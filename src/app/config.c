@@ -296,8 +296,8 @@ bool config_cursor_key(struct app_conf *conf, struct cursor_key *ret_key)
                   log_string_z(conf->secrets));
         return true;
     }
-    if (stat_.st_mode & 077)
-        return fail(&PROBLEM_ENVIRONMENT, "%s must be readable by its owner only: chmod 600 it",
+    if (stat_.st_mode & 007)
+        return fail(&PROBLEM_ENVIRONMENT, "%s must not be readable by others: chmod 600 it",
                     conf->secrets);
     if (!file_read(&conf->arena, path, 4096, &text))
         return false;
