@@ -78,6 +78,8 @@ bool param_integer(const struct param_at *at, const struct pg_type *type, struct
         from++;
     if (from == end || skip_digits(from, end) != end)
         return param_violation(at, "type", "must be an integer");
+    if (oid == OID_OID && *from == '0' && end - from > 1) /* octal since PostgreSQL 16, decimal before */
+        return param_violation(at, "type", "must be an integer without a leading zero");
     uint64_t size = 0;
     bool inside = true;
     for (; from < end && inside; from++)

