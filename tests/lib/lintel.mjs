@@ -37,13 +37,18 @@ export const SANITIZER_OPTIONS = {
   UBSAN_OPTIONS: "print_stacktrace=1:halt_on_error=1:exitcode=99",
 };
 
-/** A port that nobody listens on at this moment. */
+/** A port that nobody listens on at this moment: below those that the kernel gives to outgoing connections, and from a range that
+ * other test processes hardly share, so that nobody takes it before the server does. */
+let portsTried = 0;
 export async function freePort() {
-  const server = net.createServer();
-  await new Promise((ok, bad) => server.listen(0, "127.0.0.1", ok).on("error", bad));
-  const { port } = server.address();
-  await new Promise((ok) => server.close(ok));
-  return port;
+  for (;;) {
+    const port = 10000 + ((process.pid * 64 + (portsTried++ % 64)) % 20000);
+    const server = net.createServer();
+    const bound = await new Promise((ok) => server.listen(port, "127.0.0.1", () => ok(true)).on("error", () => ok(false)));
+    if (!bound) continue;
+    await new Promise((ok) => server.close(ok));
+    return port;
+  }
 }
 
 /** A folder that is gone when the test ends. files: { "path": "text" | object (as JSON, which is YAML) } or a folder to copy. */
