@@ -35,7 +35,7 @@ static const struct module model_module = {
     .problems = model_problems,
 };
 
-extern const struct module observe_module, rest_module, query_module, openapi_module;
+extern const struct module observe_module, rest_module, query_module, openapi_module, compress_module;
 
 /* clang-format off */
 const struct module *const modules[] = {
@@ -44,6 +44,7 @@ const struct module *const modules[] = {
     &pools_module,
     &model_module,
     &openapi_module,
+    &compress_module,
     &rest_module,
     &query_module,
     &observe_module, /* last: it gives a record to every route the others added */

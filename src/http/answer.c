@@ -115,6 +115,19 @@ void answer_borrow(struct req *req, struct bytes body)
     req->exchange->is_borrowed = true;
 }
 
+struct bytes answer_body(const struct req *req)
+{
+    const struct exchange *exchange = req->exchange;
+    if (exchange->streaming)
+        return (struct bytes){ NULL, 0 };
+    return exchange->is_borrowed ? exchange->borrowed : text_bytes(&exchange->text);
+}
+
+struct bytes answer_type_of(const struct req *req)
+{
+    return bytes_of(req->exchange->type);
+}
+
 void answer_finished(struct req *req)
 {
     req->exchange->finished = true;

@@ -106,6 +106,11 @@ bool answer_streaming(const struct req *req);
  * answer_header_set by stages before; the edge calls it before it writes an error. */
 void answer_reset(struct req *req);
 
+/* The buffered or borrowed body as it stands; empty for a stream. Stages after the handler may
+ * answer_borrow() another. */
+struct bytes answer_body(const struct req *req);
+struct bytes answer_type_of(const struct req *req);
+
 /* Body bytes written so far or to be written; for metrics. */
 int64_t answer_bytes(const struct req *req);
 

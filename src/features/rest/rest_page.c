@@ -153,14 +153,27 @@ bool rest_if_match(struct req *req, const struct resource *resource, struct byte
     return fail(&PROBLEM_PRECONDITION, "the row has another version than If-Match names");
 }
 
+/* The tag itself, or that of the same representation in a coding ("-gzip" behind it). */
+static bool is_of(struct bytes named, struct bytes tag)
+{
+    if (!bytes_starts(named, tag))
+        return false;
+    const struct bytes rest = bytes_from(named, tag.size);
+    return rest.size == 0 || rest.data[0] == '-';
+}
+
 bool rest_not_modified(struct req *req)
 {
-    const struct bytes field = req_header(req, "if-none-match"), tag = answer_header_of(req, "ETag");
+    struct bytes field = req_header(req, "if-none-match"), tag = answer_header_of(req, "ETag");
     if (!field.data || tag.size < 2)
         return false;
     const struct bytes opaque = { tag.data + 1, tag.size - 2 };
-    if (!etag_matches(field, opaque, true))
-        return false;
-    answer_status(req, 304);
-    return true;
+    struct etag named;
+    bool any;
+    while (etag_next(&field, &named, &any))
+        if (any || is_of(named.opaque, opaque)) {
+            answer_status(req, 304);
+            return true;
+        }
+    return false;
 }
