@@ -224,6 +224,9 @@ static bool explain_query(const struct pg_error *error)
         { "42601", "no operand in tsquery",
           "a filter's value is no valid text search; plfts and wfts take plain words" },
         { "42601", "syntax error in tsvector", "a filter's value is no valid tsvector" },
+        { "42601", "syntax error in hstore", "a filter's value is no valid hstore" },
+        { "XX000", "Unexpected end of string", "a filter's value is no valid hstore" }, /* up to 15 */
+        { "XX000", "Syntax error near", "a filter's value is no valid hstore" },
     };
     for (size_t i = 0; i < array_count(table); i++) {
         if (strcmp(error->sqlstate, table[i].sqlstate) != 0 ||

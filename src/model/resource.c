@@ -178,11 +178,10 @@ static void say_embeds(const struct resource *resource, struct bytes name, struc
         const struct embed *embed = &resource->embeds[i];
         if (ambiguous && !(bytes_equal(embed->target->name, name) && hint_fits(embed, hint)))
             continue;
-        const bool hinted = ambiguous && embed->target != resource; /* parent and children share their hint */
-        const int wrote = hinted ? snprintf(list + size, sizeof list - size, "%s%.*s!%.*s",
-                                            size ? ", " : "", BYTES_ARG(name), BYTES_ARG(hint_of(embed)))
-                                 : snprintf(list + size, sizeof list - size, "%s%.*s", size ? ", " : "",
-                                            BYTES_ARG(embed->name));
+        const int wrote = ambiguous ? snprintf(list + size, sizeof list - size, "%s%.*s!%.*s",
+                                               size ? ", " : "", BYTES_ARG(name), BYTES_ARG(hint_of(embed)))
+                                    : snprintf(list + size, sizeof list - size, "%s%.*s", size ? ", " : "",
+                                               BYTES_ARG(embed->name));
         size += (size_t)wrote;
     }
     if (ambiguous)

@@ -490,7 +490,7 @@ static const struct {
     { "Conflict", "The write collides with what is there.", "conflict.unique", false },
     { "Precondition", "The row has changed since it was read.", "precondition.failed", false },
     { "TooLarge", "The request passes a limit.", "too_large", false },
-    { "MediaType", "The body is not JSON.", "unsupported_media_type", false },
+    { "MediaType", "The body is not JSON.", "media_type", false },
     { "Validation", "The body breaks rules; details names all of them.", "validation.failed", false },
     { "Unavailable", "The database or the server is at its limit or away.", "database.unavailable", true },
     { "Timeout", "The request did not finish in time.", "timeout", false },
