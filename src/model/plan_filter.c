@@ -241,7 +241,7 @@ static void is_write(const struct comparison *comparison)
                composite ? composite_words[comparison->leaf->is] : words[comparison->leaf->is]);
 }
 
-/* Text search configurations of pg_catalog: with an empty search path there are no others. */
+/* Text search configurations of pg_catalog: those of others are not asked for. */
 static const char *const languages[] = {
     "simple",  "arabic",     "armenian", "basque",    "catalan",    "danish",    "dutch",      "english",
     "finnish", "french",     "german",   "greek",     "hindi",      "hungarian", "indonesian", "irish",

@@ -102,7 +102,6 @@ const char *pg_conn_settings_sql(const struct pg_pool *pool)
              "pg_catalog.set_config('extra_float_digits','1',false),"
              " pg_catalog.set_config('client_encoding','UTF8',false),"
              " pg_catalog.set_config('standard_conforming_strings','on',false),"
-             " pg_catalog.set_config('search_path','',false),"
              " pg_catalog.set_config('statement_timeout','%lld',false),"
              " pg_catalog.set_config('idle_in_transaction_session_timeout','%lld',false)",
              (long long)((conf->query_timeout_ns + NS_PER_MS - 1) / NS_PER_MS),

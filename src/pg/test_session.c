@@ -76,7 +76,7 @@ static void dirty(void *arg)
     expect_str(in_session(session, "select count(*) from pg_catalog.pg_locks where locktype = 'advisory'"),
                "0");
     expect_str(in_session(session, "select current_setting('statement_timeout')"), "30s");
-    expect_str(in_session(session, "select current_setting('search_path')"), "");
+    expect_str(in_session(session, "select current_setting('search_path')"), "\"$user\", public");
     pg_session_return(session);
 }
 
