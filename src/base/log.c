@@ -76,6 +76,9 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
     if (who && who->correlation_id && at < room)
         at += (size_t)snprintf(line + at, room - at, json ? ",\"correlation_id\":\"%s\"" : " id=%s",
                                who->correlation_id);
+    if (who && who->trace_id && at < room)
+        at += (size_t)snprintf(line + at, room - at, json ? ",\"trace_id\":\"%.32s\"" : " trace=%.32s",
+                               who->trace_id);
     if (who && who->route && at < room)
         at += (size_t)snprintf(line + at, room - at, json ? ",\"route\":\"%s\"" : " route=%s",
                                log_string_z(who->route));

@@ -10,6 +10,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 struct log_context {
     const char *correlation_id; /* may be NULL */
     const char *route;          /* "GET /v1/items/{id}", may be NULL */
+    const char *trace_id;       /* of the caller's trace, 32 hexadecimal digits, may be NULL */
 };
 extern _Thread_local const struct log_context *log_context_here;
 

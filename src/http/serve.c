@@ -26,6 +26,8 @@ bool http_stage_correlate(struct req *req, void *room)
     (void)room;
     http_correlate(req->exchange);
     fiber_log_context()->correlation_id = req->correlation_id;
+    if (req->traceparent.size) /* 00-TRACE-PARENT-01 */
+        fiber_log_context()->trace_id = req->traceparent.data + 3;
     answer_header_set(req, "X-Request-Id", bytes_of(req->correlation_id));
     return true;
 }
