@@ -47,7 +47,7 @@ static struct answer_field *field_add(struct exchange *exchange)
     return &exchange->fields[exchange->fields_count++];
 }
 
-static void put(struct req *req, const char *name, struct bytes value, bool replace)
+static void put(struct req *req, const char *name, struct bytes value, bool replace, bool lasting)
 {
     struct exchange *exchange = req->exchange;
     check_value(value);
@@ -58,25 +58,29 @@ static void put(struct req *req, const char *name, struct bytes value, bool repl
     if (!field)
         field = field_add(exchange);
     if (field)
-        *field =
-            (struct answer_field){ name, { copy, value.size }, replace && exchange->stage < STAGE_HANDLER };
+        *field = (struct answer_field){ name, { copy, value.size }, lasting };
 }
 
 void answer_header(struct req *req, const char *name, struct bytes value)
 {
-    put(req, name, value, false);
+    put(req, name, value, false, false);
 }
 
 void answer_header_set(struct req *req, const char *name, struct bytes value)
 {
-    put(req, name, value, true);
+    put(req, name, value, true, req->exchange->stage < STAGE_HANDLER);
+}
+
+void answer_header_lasting(struct req *req, const char *name, struct bytes value)
+{
+    put(req, name, value, true, true);
 }
 
 void answer_header_int(struct req *req, const char *name, int64_t value)
 {
     char digits[24];
     const int size = snprintf(digits, sizeof digits, "%lld", (long long)value);
-    put(req, name, (struct bytes){ digits, (size_t)size }, true);
+    answer_header_set(req, name, (struct bytes){ digits, (size_t)size });
 }
 
 void answer_header_printf(struct req *req, const char *name, const char *format, ...)
@@ -87,7 +91,7 @@ void answer_header_printf(struct req *req, const char *name, const char *format,
     const int size = vsnprintf(value, sizeof value, format, args);
     va_end(args);
     check(size >= 0 && (size_t)size < sizeof value);
-    put(req, name, (struct bytes){ value, (size_t)size }, true);
+    answer_header_set(req, name, (struct bytes){ value, (size_t)size });
 }
 
 struct bytes answer_header_of(const struct req *req, const char *name)

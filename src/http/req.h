@@ -78,6 +78,9 @@ int answer_status_of(const struct req *req);
 void answer_header(struct req *req, const char *name, struct bytes value);
 /* Replaces or adds; so do _int and _printf (values of at most 1023 bytes). */
 void answer_header_set(struct req *req, const char *name, struct bytes value);
+/* Replaces or adds, and stays when the handler then fails: for what the failure itself wants said
+ * (Retry-After, Accept-Patch). */
+void answer_header_lasting(struct req *req, const char *name, struct bytes value);
 void answer_header_int(struct req *req, const char *name, int64_t value);
 void answer_header_printf(struct req *req, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Value of an answer header already set, or data NULL. */
