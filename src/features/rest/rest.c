@@ -39,7 +39,7 @@ static bool not_ready(struct req *req, void *room)
 {
     (void)room;
     const struct resource *resource = req->route->data;
-    answer_header_set(req, "Retry-After", BYTES("5"));
+    answer_header_lasting(req, "Retry-After", BYTES("5"));
     return fail(&PROBLEM_SCHEMA_NOT_READY, "%.*s: the database does not have what this resource needs yet",
                 BYTES_ARG(resource->name));
 }

@@ -47,6 +47,9 @@ void rest_etag_set(struct req *req, const struct plan *plan, const struct pg_res
 /* If-Match: the one version the client saw. *ret_version: data NULL when there is no condition or it is `*`.
  * Errors: PROBLEM_PRECONDITION (no tag can match), PROBLEM_PRECONDITION_REQUIRED (428). */
 bool rest_if_match(struct req *req, const struct resource *resource, struct bytes *ret_version);
+/* If-None-Match: * of a change: the row must not be there yet. Errors: PROBLEM_QUERY for tags, which a change
+ * does not take. */
+bool rest_if_absent(struct req *req, bool *ret_absent);
 /* True when If-None-Match names the ETag already set: the answer is then 304 without a body. */
 bool rest_not_modified(struct req *req);
 

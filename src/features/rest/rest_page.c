@@ -162,6 +162,20 @@ static bool is_of(struct bytes named, struct bytes tag)
     return rest.size == 0 || rest.data[0] == '-';
 }
 
+bool rest_if_absent(struct req *req, bool *ret_absent)
+{
+    struct bytes field = req_header(req, "if-none-match");
+    struct etag tag;
+    bool any = false;
+    *ret_absent = false;
+    if (!field.data)
+        return true;
+    while (etag_next(&field, &tag, &any) && !any)
+        ;
+    *ret_absent = any;
+    return any ? true : fail(&PROBLEM_QUERY, "If-None-Match: a change takes only *: create, or leave alone");
+}
+
 bool rest_not_modified(struct req *req)
 {
     struct bytes field = req_header(req, "if-none-match"), tag = answer_header_of(req, "ETag");

@@ -11,7 +11,8 @@ static WAITS bool read_body(struct req *req, struct json_doc *ret_doc)
     const bool patch = req->method == HTTP_PATCH && bytes_is_nocase(type, "application/merge-patch+json");
     if (!patch && !bytes_is_nocase(type, "application/json")) {
         if (req->method == HTTP_PATCH)
-            answer_header_set(req, "Accept-Patch", BYTES("application/merge-patch+json, application/json"));
+            answer_header_lasting(req, "Accept-Patch",
+                                  BYTES("application/merge-patch+json, application/json"));
         return fail(&PROBLEM_MEDIA_TYPE, "send the body as application/json%s",
                     req->method == HTTP_PATCH ? " or application/merge-patch+json" : "");
     }
@@ -137,15 +138,24 @@ bool rest_create(struct req *req, void *room)
     return true;
 }
 
+static bool fail_exists(void)
+{
+    return fail(&PROBLEM_PRECONDITION, "the row exists already");
+}
+
 static WAITS bool change(struct req *req, enum operation operation)
 {
     struct writing w;
-    if (!writing_begin(req, operation, &w) || !rest_if_match(req, w.resource, &w.query.expected_version) ||
-        !read_body(req, &w.body))
+    bool absent;
+    if (!writing_begin(req, operation, &w) || !rest_if_absent(req, &absent))
+        return false;
+    if (absent && operation != OP_UPSERT)
+        return fail(&PROBLEM_PRECONDITION, "a row that must not exist cannot be changed");
+    if ((!absent && !rest_if_match(req, w.resource, &w.query.expected_version)) || !read_body(req, &w.body))
         return false;
     w.query.body = &w.body;
     w.query.key = req->params;
-    w.query.upsert = operation == OP_UPSERT ? UPSERT_MERGE : UPSERT_NONE;
+    w.query.upsert = absent ? UPSERT_IGNORE : operation == OP_UPSERT ? UPSERT_MERGE : UPSERT_NONE;
     if (!plan_write(&req->arena, w.resource, &w.query, &w.context, &w.plan))
         return false;
     struct pg_step steps[2] = { 0 };
@@ -153,7 +163,7 @@ static WAITS bool change(struct req *req, enum operation operation)
     if (!rest_run(req, &w.plan, &w.context, PG_WRITE, &batch, steps))
         return false;
     if (!plan_wrote(&w.plan, steps, batch.steps_count))
-        return nothing_written(&w.plan, steps, &batch);
+        return absent ? fail_exists() : nothing_written(&w.plan, steps, &batch);
     preference_applied(req, &w.preferences);
     rest_etag_set(req, &w.plan, steps[0].result, 0);
     if (operation == OP_UPSERT && plan_inserted(&w.plan, steps[0].result))
@@ -183,7 +193,12 @@ bool rest_delete(struct req *req, void *room)
 {
     (void)room;
     struct writing w;
-    if (!writing_begin(req, OP_DELETE, &w) || !rest_if_match(req, w.resource, &w.query.expected_version))
+    bool absent;
+    if (!writing_begin(req, OP_DELETE, &w) || !rest_if_absent(req, &absent))
+        return false;
+    if (absent)
+        return fail(&PROBLEM_PRECONDITION, "a row that must not exist cannot be changed");
+    if (!rest_if_match(req, w.resource, &w.query.expected_version))
         return false;
     const bool representation = w.preferences.returns == RETURN_REPRESENTATION;
     if (!plan_delete(&req->arena, w.resource, req->params, w.query.expected_version, representation,
