@@ -26,15 +26,23 @@ static void join_column_write(struct plan_builder *builder, int alias, const str
     }
 }
 
+/* An invoker's view may stand on tables that are. */
+static bool is_guarded(const struct relation *relation)
+{
+    return relation->row_security_applies || relation->security_invoker;
+}
+
 void plan_source_write(struct plan_builder *builder, const struct resource *resource,
                        const struct embed *embed, int alias)
 {
     struct text *sql = &builder->sql;
+    builder->row_security |= is_guarded(resource->relation);
     text_add(sql, resource->relation->sql);
     text_lit(sql, " AS ");
     plan_alias(builder, alias);
     if (!embed || !embed->far)
         return;
+    builder->row_security |= is_guarded(embed->far->relation);
     text_lit(sql, " JOIN ");
     text_add(sql, embed->far->relation->sql);
     text_printf(sql, " AS j%d ON ", alias);

@@ -19,6 +19,7 @@ struct plan_builder {
     int params_count, params_room;
     int aliases_count;   /* the last number given to an alias */
     bool has_json_steps; /* an index on such an expression is found only when the parameters are known */
+    bool row_security;   /* what a policy lets through depends on who asks: so does the best plan */
 };
 
 void plan_builder_init(struct plan_builder *builder, struct arena *arena, const struct plan_context *context);

@@ -215,6 +215,8 @@ static bool count_write(const struct listing *listing, struct plan *plan)
     if (capped) {
         plan_limit_write(&builder, listing->query->count_cap + 1);
         text_lit(&builder.sql, ") AS c");
+    } else if (builder.row_security && plan->count == COUNT_EXACT) {
+        plan_limit_write(&builder, 1); /* one row anyway, but a parameter: see plan_limit_write() */
     }
     return plan_builder_finish(&builder, &plan->count_sql, &plan->count_params, &plan->count_params_count);
 }
@@ -299,7 +301,8 @@ bool plan_list(struct arena *arena, const struct resource *resource, const struc
         !list_write(&listing, &plan) || (plan.count != COUNT_NONE && !count_write(&listing, &plan)) ||
         !plan_builder_finish(&listing.builder, &plan.sql, &plan.params, &plan.params_count))
         return false;
-    plan.custom_plan = plan_tenant_known(&listing.builder, resource) || listing.builder.has_json_steps;
+    plan.custom_plan = plan_tenant_known(&listing.builder, resource) || listing.builder.has_json_steps ||
+                       listing.builder.row_security;
     *ret_plan = plan;
     return true;
 }

@@ -45,8 +45,10 @@ static bool readyz(struct req *req, void *room)
         pg_pool_state(kit_here.pool, &pool);
     const int64_t failing_ns = pool.failing_since_ns ? core_now_ns() - pool.failing_since_ns : 0;
     const bool schema = kit_here.set != NULL; /* so the database was there once: only then is a blip one */
-    const bool database =
-        pool.healthy || (schema && pool.failing_since_ns && failing_ns < observe->conf->ready_damping_ns);
+    /* Its connections broke, and nobody knows yet whether new ones can be made: so begins a blip, too. */
+    const bool just_lost = !pool.failing_since_ns && pool.healthy_since_ns;
+    const bool blip = just_lost || (pool.failing_since_ns && failing_ns < observe->conf->ready_damping_ns);
+    const bool database = pool.healthy || (schema && blip);
     const bool draining = http_server_draining(observe->kit->server);
     const bool ready = database && schema && !draining;
     answer_status(req, ready ? 200 : 503);
