@@ -297,8 +297,7 @@ bool config_cursor_key(struct app_conf *conf, struct cursor_key *ret_key)
         return true;
     }
     if (stat_.st_mode & 007)
-        return fail(&PROBLEM_ENVIRONMENT, "%s must not be readable by others: chmod 600 it",
-                    conf->secrets);
+        return fail(&PROBLEM_ENVIRONMENT, "%s must not be readable by others: chmod 600 it", conf->secrets);
     if (!file_read(&conf->arena, path, 4096, &text))
         return false;
     if (!hex_key(text, ret_key->bytes))
