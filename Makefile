@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 NINJA := ninja
 
-.PHONY: help build run test test-deep bench scenarios reference fuzz floors format clean
+.PHONY: help build run test test-deep bench experiments scenarios reference fuzz floors format clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
 
@@ -26,6 +26,11 @@ bench: ## Lintel beside its peers on this machine; writes build/bench.json
 	@tools/setup bench
 	@$(MAKE) --no-print-directory build
 	@bench/run $(BENCHFLAGS)
+
+experiments: ## slow beside fast, a small tenant, few connections, the depth of stacks: each with its limit; NAME=mixed for one
+	@tools/setup bench
+	@$(MAKE) --no-print-directory build
+	@bench/experiments/run $(NAME)
 
 scenarios: build ## the eighty rows of the scenario book: shown, partly, not yet
 	@tools/setup test

@@ -236,6 +236,15 @@ static void say_failure(const char *event)
               log_string_z(failure_here ? failure_here->message : ""));
 }
 
+/* Also one that was opened in part. */
+static void house_close(struct house *house)
+{
+    http_server_close(house->server);
+    pg_home_close(house->home);
+    house_modules_close(house);
+    free(house);
+}
+
 int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *house, void *arg), void *arg)
 {
     struct house *house = calloc(1, sizeof *house);
@@ -253,6 +262,7 @@ int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *hou
     (void)signal(SIGPIPE, SIG_IGN);
     if (!config_cursor_key(conf, &house->cursor_key) || !house_open(house)) {
         say_failure("start_failed");
+        house_close(house);
         return EXIT_ENVIRONMENT;
     }
     if (!cores_begin(house)) {
@@ -268,11 +278,8 @@ int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *hou
     core_end(house, 0);
     resource_set_unref(house->set);
     catalog_unref(house->catalog);
-    http_server_close(house->server);
-    pg_home_close(house->home);
-    house_modules_close(house);
+    house_close(house);
     log_event(LOG_INFO, "stopped", NULL);
-    free(house);
     return EXIT_OK;
 }
 

@@ -34,10 +34,11 @@ const struct knob pg_knobs[] = {
     POOL_KNOB("idle_in_transaction_timeout", idle_in_transaction_timeout_ns, .kind = KNOB_DURATION,
               .min = NS_PER_MS, .max = 24 * 3600 * NS_PER_S, .preset = 30 * NS_PER_S,
               .doc = "PostgreSQL ends a transaction in which nothing was asked for so long."),
-    POOL_KNOB("slow", slow_ns, .kind = KNOB_DURATION, .min = 100 * NS_PER_US, .max = 10 * NS_PER_S,
-              .preset = 25 * NS_PER_MS,
-              .doc =
-                  "A statement that takes longer travels on a connection of its own until it is fast again."),
+    POOL_KNOB(
+        "slow", slow_ns, .kind = KNOB_DURATION, .min = 100 * NS_PER_US, .max = 10 * NS_PER_S,
+        .preset = 25 * NS_PER_MS,
+        .doc = "A statement that takes longer travels on a connection of its own until it is fast again; so "
+               "does a read that takes eight times as long as the others, and more than a quarter of this."),
     POOL_KNOB("waiting_max", waiting_max, .min = 0, .max = 1000000, .preset = 2000, .unit = "requests",
               .doc = "Requests per core that may wait for a connection; further ones are refused at once."),
     POOL_KNOB("statements_max", statements_max, .min = 16, .max = 100000, .preset = 1000,

@@ -9,9 +9,9 @@
  * A batch = [context settings] [statement …] Sync = one implicit transaction, one round trip. A result counts
  * as success only after its Sync. A Sync is never shared. Values are always bound; parameters travel as text
  * and are cast in the SQL. A statement starts on sessions, earns a shared connection by fast runs (knob
- * slow), and loses it by one slow run. Every connection has TimeZone UTC, DateStyle ISO, IntervalStyle
- * iso_8601, and the search_path of its role, which triggers and functions of the database were written for.
- */
+ * slow), and loses it by one slow run, a read also by being much slower than the other reads are then. Every
+ * connection has TimeZone UTC, DateStyle ISO, IntervalStyle iso_8601, and the search_path of its role, which
+ * triggers and functions of the database were written for. */
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/check.h"

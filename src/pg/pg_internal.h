@@ -36,6 +36,7 @@
 #define LARGE_BATCH_BYTES   (256 * 1024) /* above it a batch travels on a session: it would stall its lane */
 #define BATCH_BYTES_MAX     (512LL * 1024 * 1024)
 #define STATEMENT_BYTES_MAX (1 << 20)
+#define PACE_WINDOW         32
 #define PROBES_MAX          4   /* runs at once of a statement that is still being judged */
 #define PG_RETRY_TOKENS_MAX 200 /* tenths of a retry after a conflict */
 
@@ -50,6 +51,7 @@ struct pg_statement {
     bool utility;   /* neither SELECT nor DML: sessions only */
     bool earned;    /* may share a connection */
     bool slow_once; /* lost its place before: earns it back slowly */
+    bool reads;     /* its last run was a read */
     int fast_runs;  /* in a row, until earned */
     int probes;     /* running on sessions now */
     int64_t probing_since_ns, took_mean_ns;
@@ -59,7 +61,11 @@ struct pg_statement {
 void pg_statement_ref(struct pg_statement *statement);
 void pg_statement_unref(struct pg_statement *statement);
 /* What its batch took, once it went well. */
-void pg_statement_ran(struct pg_statement *statement, int64_t took_ns);
+void pg_statement_ran(struct pg_statement *statement, bool read, int64_t took_ns);
+/* What a read may take on a lane beside the others: a few times what reads take now, on a machine as busy as
+ * it is. */
+int64_t pg_pool_brisk_ns(const struct pg_pool *pool);
+void pg_pool_paced(struct pg_pool *pool, int64_t took_ns);
 /* True: this statement is still being judged, and enough of its runs are on their way. */
 bool pg_statement_probed_enough(const struct pg_statement *statement, int64_t now_ns);
 /* "select set_config($1,$2,true), …" for so many settings. Errors: NULL without memory. */
@@ -240,8 +246,9 @@ struct pg_pool {
     int64_t healthy_since_ns, failing_since_ns;
     int64_t commit_floor_ns, commit_least_ns; /* a writer's fastest batch: in the last window, in this one */
     int commits_seen;                         /* in this window */
-    int64_t writing;                          /* in flight on writers */
-    int64_t retry_tokens;                     /* tenths */
+    int64_t pace_ns, paced; /* what reads take, lately, none counted as more than slow_ns; over how many */
+    int64_t writing;        /* in flight on writers */
+    int64_t retry_tokens;   /* tenths */
     int server_version;
     char last_error[256];    /* of connecting, without secrets */
     struct table statements; /* by text */

@@ -490,8 +490,12 @@ static void entry_complete(struct conn *conn, struct entry *entry, int64_t now_n
     const int64_t took_ns = now_ns - conn->head_since_ns;
     const bool described = entry->run && entry->run->describe; /* tells nothing of how long it runs */
     if (likely(!entry->failed && !described)) {
+        const bool read =
+            conn->role == ROLE_LANE || (conn->role == ROLE_SESSION && conn->access == PG_ACCESS_READ);
+        if (likely(read))
+            pg_pool_paced(conn->pool, took_ns);
         for (int i = 0; i < entry->statements_count; i++)
-            pg_statement_ran(entry->statements[i], took_ns);
+            pg_statement_ran(entry->statements[i], read, took_ns);
         if (entry->telling)
             commit_seen(conn->pool, took_ns);
     }

@@ -129,13 +129,14 @@ static bool away_for_long(const struct pg_pool *pool)
 static struct conn *pick_shared(struct pg_pool *pool, enum role role, int64_t depth_max)
 {
     struct conn *best = NULL, *stalled = NULL;
+    const int64_t brisk_ns = role == ROLE_LANE ? pg_pool_brisk_ns(pool) : STALLED_NS;
     for (struct conn *conn = pool->roles[role]; conn; conn = conn->next) {
         if (conn->depth >= depth_max || conn->stuffed || conn->retiring || conn->clean != CLEAN ||
             conn->cancel)
             continue;
         if (conn->depth == 0)
             return conn;
-        if (core_now_ns() - conn->head_since_ns > STALLED_NS)
+        if (core_now_ns() - conn->head_since_ns > brisk_ns)
             stalled = stalled && stalled->depth <= conn->depth ? stalled : conn;
         else
             best = best && best->depth <= conn->depth ? best : conn;

@@ -178,22 +178,43 @@ struct pg_statement *pg_statement_of_settings(struct pg_pool *pool, int count)
     return statement;
 }
 
+int64_t pg_pool_brisk_ns(const struct pg_pool *pool)
+{
+    const int64_t least_ns = pool->conf.slow_ns / 8, paced_ns = 4 * pool->pace_ns;
+    return paced_ns > least_ns ? paced_ns : least_ns;
+}
+
+void pg_pool_paced(struct pg_pool *pool, int64_t took_ns)
+{
+    const int64_t counted_ns = took_ns < pool->conf.slow_ns ? took_ns : pool->conf.slow_ns;
+    if (pool->paced < PACE_WINDOW)
+        pool->paced++; /* the first ones are a plain mean */
+    pool->pace_ns += (counted_ns - pool->pace_ns) / pool->paced;
+}
+
 /* A statement shares a connection once it was fast EARN_RUNS times in a row; one slow run takes that away,
  * and then it needs EARN_AGAIN_RUNS. What is slow by nature thus never stands in front of others, at the
- * price of few connections. */
-void pg_statement_ran(struct pg_statement *statement, int64_t took_ns)
+ * price of few connections. Reads are measured by each other, too: what takes 20 ms is not slow where all
+ * reads do, and is where the others take 0.1. */
+void pg_statement_ran(struct pg_statement *statement, bool read, int64_t took_ns)
 {
     struct pg_pool *pool = statement->pool;
     const int64_t slow_ns = pool->conf.slow_ns;
+    int64_t fast_ns = slow_ns / 4, tardy_ns = slow_ns;
     statement->took_mean_ns += (took_ns - statement->took_mean_ns) / 8;
-    if (unlikely(took_ns > slow_ns)) {
+    statement->reads = read;
+    if (likely(read)) {
+        fast_ns = pg_pool_brisk_ns(pool);
+        tardy_ns = 2 * fast_ns;
+    }
+    if (unlikely(took_ns > slow_ns || (statement->earned && statement->took_mean_ns > tardy_ns))) {
         if (statement->earned)
             metric_add(&pg_lane_losses, 1);
         statement->earned = false;
         statement->slow_once = true;
         statement->fast_runs = 0;
     } else if (unlikely(!statement->earned)) {
-        statement->fast_runs = took_ns < slow_ns / 4 ? statement->fast_runs + 1 : 0;
+        statement->fast_runs = took_ns < fast_ns ? statement->fast_runs + 1 : 0;
         if (statement->fast_runs >= (statement->slow_once ? EARN_AGAIN_RUNS : EARN_RUNS) &&
             !statement->utility) {
             statement->earned = true;
@@ -208,8 +229,9 @@ void pg_statement_ran(struct pg_statement *statement, int64_t took_ns)
 bool pg_statement_probed_enough(const struct pg_statement *statement, int64_t now_ns)
 {
     const int64_t slow_ns = statement->pool->conf.slow_ns;
+    const int64_t known_ns = statement->reads ? 2 * pg_pool_brisk_ns(statement->pool) : slow_ns / 2;
     return !statement->earned && !statement->utility && statement->probes >= PROBES_MAX &&
-           statement->took_mean_ns < slow_ns / 2 && now_ns - statement->probing_since_ns < slow_ns;
+           statement->took_mean_ns < known_ns && now_ns - statement->probing_since_ns < slow_ns;
 }
 
 void pg_statements_close(struct pg_pool *pool)

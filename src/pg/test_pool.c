@@ -59,6 +59,50 @@ TEST(one_slow_run_loses_the_lane_and_twenty_fast_ones_win_it_back)
     with_pool(loses, NULL);
 }
 
+/* pace_ns: what other reads take meanwhile. */
+static bool still_earned_after(const char *sql, const char *seconds, int runs, int64_t pace_ns)
+{
+    for (int i = 0; i < runs; i++) {
+        struct ask one = { 0 };
+        ask_param(&one, seconds);
+        pool->pace_ns = pace_ns;
+        pool->paced = PACE_WINDOW;
+        expect(ask(&one, PG_READ, sql));
+        ask_done(&one);
+    }
+    return statement(sql)->earned;
+}
+
+static void among_quick_ones(void *arg)
+{
+    (void)arg;
+    const char *sql = "select 'tardy' from pg_sleep($1::float8)";
+    statement(sql)->earned = true;
+    expect(still_earned_after(sql, "0.1", 1, 0)); /* once is chance */
+    expect(!still_earned_after(sql, "0.1", 8, 0));
+    expect(!still_earned_after(sql, "0.04", 21, 0)); /* faster, and still not for a lane */
+}
+
+static void among_its_like(void *arg)
+{
+    (void)arg;
+    const char *sql = "select 'one of many' from pg_sleep($1::float8)";
+    statement(sql)->earned = true;
+    expect(still_earned_after(sql, "0.06", 12, 60 * NS_PER_MS));
+}
+
+TEST(what_is_much_slower_than_the_other_reads_loses_its_lane_below_the_limit_too)
+{
+    conf_preset();
+    with_pool(among_quick_ones, NULL);
+}
+
+TEST(where_all_reads_take_as_long_none_is_slow)
+{
+    conf_preset();
+    with_pool(among_its_like, NULL);
+}
+
 static void kinds(void *arg)
 {
     (void)arg;

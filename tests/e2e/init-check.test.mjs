@@ -276,3 +276,15 @@ test("secrets.key must be readable by its owner only; the same key opens another
   assert.equal(refused.code, 3);
   assert.match(refused.stderr, /secrets\.key/);
 });
+
+test("what keeps a server from starting is said, with exit code 3", async (t) => {
+  const api = await serve(t, { sql: SHOP, app: SHOP_APP });
+  const taken = await lintel(["serve", api.dir, "--listen", `127.0.0.1:${api.port}`, "--admin", ""], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
+  assert.equal(taken.code, 3, taken.stderr);
+  assert.match(taken.stderr, new RegExp(`127\\.0\\.0\\.1:${api.port}`));
+  const nowhere = await lintel(["serve", api.dir, "--listen", "127.0.0.1:0", "--admin", ""], { env: { LINTEL_DATABASE_URL: "postgresql://%zz" } });
+  assert.equal(nowhere.code, 3, nowhere.stderr);
+  const none = await lintel(["serve", api.dir, "--listen", "127.0.0.1:0"], { env: { LINTEL_DATABASE_URL: "" } });
+  assert.equal(none.code, 3);
+  assert.match(none.stderr, /LINTEL_DATABASE_URL/);
+});

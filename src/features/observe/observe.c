@@ -2,6 +2,7 @@
 #include "features/observe/exposition.h"
 #include "features/observe/routes.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -19,6 +20,7 @@ struct conf {
 };
 
 struct observe {
+    _Atomic int64_t database_seen_ns; /* when any core last had an answer of the database; 0: never */
     const struct conf *conf;
     const struct kit *kit;
 };
@@ -39,15 +41,17 @@ static bool livez(struct req *req, void *room)
  * than observe.ready_damping does not empty the balancer. */
 static bool readyz(struct req *req, void *room)
 {
-    const struct observe *observe = room;
+    struct observe *observe = room;
     struct pg_pool_state pool = { 0 };
     if (kit_here.pool)
         pg_pool_state(kit_here.pool, &pool);
-    const int64_t failing_ns = pool.failing_since_ns ? core_now_ns() - pool.failing_since_ns : 0;
+    if (pool.healthy)
+        atomic_store_explicit(&observe->database_seen_ns, clock_now_ns(), memory_order_relaxed);
+    /* What one core has lost another may still have, and the balancer asks now this one, now that: so the
+     * process is judged, by when the database was last seen at all. */
+    const int64_t seen_ns = atomic_load_explicit(&observe->database_seen_ns, memory_order_relaxed);
+    const bool blip = seen_ns && clock_now_ns() - seen_ns < observe->conf->ready_damping_ns;
     const bool schema = kit_here.set != NULL; /* so the database was there once: only then is a blip one */
-    /* Its connections broke, and nobody knows yet whether new ones can be made: so begins a blip, too. */
-    const bool just_lost = !pool.failing_since_ns && pool.healthy_since_ns;
-    const bool blip = just_lost || (pool.failing_since_ns && failing_ns < observe->conf->ready_damping_ns);
     const bool database = pool.healthy || (schema && blip);
     const bool draining = http_server_draining(observe->kit->server);
     const bool ready = database && schema && !draining;
@@ -80,10 +84,15 @@ static bool metrics_page(struct req *req, void *room)
 
 static bool watch(struct req *req, void *room)
 {
-    const struct observe *observe = room;
+    struct observe *observe = room;
     const int64_t took_ns = clock_now_ns() - req->started_ns;
     const int status = answer_status_of(req);
     route_observe(req->route ? req->route->observed : NULL, req, status, took_ns);
+    const int64_t now_ns = req->started_ns + took_ns;
+    if (req->db_batches && status < 500 &&
+        now_ns - atomic_load_explicit(&observe->database_seen_ns, memory_order_relaxed) > 10 * NS_PER_MS)
+        atomic_store_explicit(&observe->database_seen_ns, now_ns,
+                              memory_order_relaxed); /* seldom: it is shared */
     const bool slow = took_ns >= observe->conf->slow_ns;
     if (slow)
         metric_add(&requests_slow, 1);
