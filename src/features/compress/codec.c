@@ -15,12 +15,7 @@ const char *const codec_suffixes[CODECS] = { "-zstd", "-br", "-gzip" };
 
 static bool zstd(struct bytes body, char *room, size_t room_size, size_t *ret_size)
 {
-    static _Thread_local ZSTD_CCtx *context;
-    if (!context)
-        context = ZSTD_createCCtx();
-    if (!context)
-        return false;
-    const size_t size = ZSTD_compressCCtx(context, room, room_size, body.data, body.size, ZSTD_LEVEL);
+    const size_t size = ZSTD_compress(room, room_size, body.data, body.size, ZSTD_LEVEL);
     if (ZSTD_isError(size))
         return false;
     *ret_size = size;
@@ -39,22 +34,20 @@ static bool brotli(struct bytes body, char *room, size_t room_size, size_t *ret_
 
 static bool gzip(struct bytes body, char *room, size_t room_size, size_t *ret_size)
 {
-    static _Thread_local z_stream stream;
-    static _Thread_local bool made;
-    /* 15 + 16: a window of 32 KiB, gzip's header and trailer (zlib.h, deflateInit2). */
-    if (!made && deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    z_stream stream = { 0 };
+    if (body.size > UINT32_MAX || room_size > UINT32_MAX)
         return false;
-    made = true;
-    if (deflateReset(&stream) != Z_OK || body.size > UINT32_MAX || room_size > UINT32_MAX)
+    /* 15 + 16: a window of 32 KiB, gzip's header and trailer (zlib.h, deflateInit2). */
+    if (deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         return false;
     stream.next_in = (Bytef *)(uintptr_t)body.data;
     stream.avail_in = (uInt)body.size;
     stream.next_out = (Bytef *)room;
     stream.avail_out = (uInt)room_size;
-    if (deflate(&stream, Z_FINISH) != Z_STREAM_END)
-        return false;
+    const bool done = deflate(&stream, Z_FINISH) == Z_STREAM_END;
+    (void)deflateEnd(&stream);
     *ret_size = room_size - stream.avail_out;
-    return true;
+    return done;
 }
 
 bool codec_compress(enum codec codec, struct bytes body, char *room, size_t room_size, size_t *ret_size)

@@ -1,5 +1,5 @@
 #pragma once
-/* codec.h - one body into one coding. Contexts are kept per thread, so that a steady rate makes none. */
+/* codec.h - one body into one coding, at once. */
 #include "base/bytes.h"
 #include "base/check.h"
 
