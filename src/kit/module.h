@@ -2,6 +2,8 @@
 /* module.h - the contract between the house and a feature: one const struct at the foot of the feature's door
  * file says all that the rest of the house knows of it. app/modules.c lists them in order; that list is the
  * path of a request. */
+#include <stdio.h>
+
 #include "base/knob.h"
 #include "base/metric.h"
 #include "http/route.h"
@@ -78,6 +80,17 @@ struct module {
     struct metric *const *metrics;       /* ends with NULL */
     const struct problem *const *problems;
     const struct command *const *commands;
+    const struct ctl_verb *ctl; /* ends with { 0 } */
+};
+
+/* What `lintel ctl NAME …` and other commands ask of the running server, over its unix socket. */
+struct ctl_verb {
+    const char *name, *usage, *summary; /* name: "pool"; usage: "pool [set KEY VALUE]" */
+    /* In a fiber of core 0 with a deadline; argv[0] is the name. Appends one JSON value to the answer.
+     * Errors: false with failure_here; the asker is told its problem and message. */
+    WAITS bool (*run)(void *room, int argc, const char *const *argv, struct text *answer);
+    /* Client side: how the answer is shown to a person; NULL: as indented JSON. */
+    void (*show)(struct bytes answer, FILE *file);
 };
 
 /* A subcommand of the binary. */
