@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "app/ctl.h"
 #include "app/exposure.h"
 #include "app/modules.h"
 #include "app/snapshot.h"
@@ -168,6 +169,7 @@ static void on_signal(int number, void *arg)
         _exit(EXIT_FOUND);
     }
     house->stopping = true;
+    ctl_close(house->ctl);
     log_event(LOG_INFO, "draining", "\"signal\":%d", number);
     snapshot_poke(house, false);
     http_server_drain(house->server, requests_done, house);
@@ -270,12 +272,14 @@ int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *hou
         _exit(EXIT_ENVIRONMENT); /* other cores may run already; nothing was served yet */
     }
     signals_open(house);
+    house->ctl = ctl_open(house);
     const struct fiber_plan watch = { .name = "snapshot", .run = snapshot_watch, .arg = house };
     check(fiber_start(&watch) != NULL);
     core_run(house->cores[0]);
     for (int i = 1; i < house->cores_count; i++)
         pthread_join(house->threads[i], NULL);
     core_end(house, 0);
+    ctl_free(house->ctl);
     resource_set_unref(house->set);
     catalog_unref(house->catalog);
     house_close(house);

@@ -6,6 +6,7 @@
 #include "fiber/fiber.h"
 #include "wire/cursor.h"
 
+struct ctl;
 struct house {
     struct app_conf *conf;
     struct kit kit;
@@ -25,6 +26,7 @@ struct house {
     struct resource_set *set;
     struct catalog *catalog;
     uint64_t fingerprint, files_stamp, generation, said_hash;
+    struct ctl *ctl; /* NULL: no place for its socket */
     struct signal poke;
     bool poke_files, announced;
     _Atomic bool stopping; /* read by every core */

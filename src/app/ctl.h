@@ -1,0 +1,19 @@
+#pragma once
+/* ctl.h - the server's end of kit/ctl.h: a unix socket on core 0, a fiber a question, the verbs of all
+ * modules. */
+#include "app/house.h"
+
+struct ctl;
+/* Opens the socket, on core 0's thread; without a place for it the server goes on without (it is logged).
+ * NULL then. */
+struct ctl *ctl_open(struct house *house);
+/* Stops listening; what is being answered ends with its fiber. Harmless on NULL. */
+void ctl_close(struct ctl *ctl);
+/* After the core's loop is gone. */
+void ctl_free(struct ctl *ctl);
+
+/* ctl_status.c: the verbs whose room is the house. */
+extern const struct ctl_verb house_verbs[];
+
+/* Every verb, the house's own first. */
+void ctl_each(void (*see)(const struct ctl_verb *verb, void *arg), void *arg);
