@@ -163,6 +163,11 @@ static void set_up(struct conn *conn)
     pg_conn_watch(conn, UV_READABLE | (PQflush(conn->pg) > 0 ? UV_WRITABLE : 0));
 }
 
+static void flush_corked(struct cork *cork)
+{
+    pg_conn_flush(container_of(cork, struct conn, cork));
+}
+
 /* The answer to set_up(). */
 static void read_set_up(struct conn *conn)
 {
@@ -192,6 +197,7 @@ static void read_set_up(struct conn *conn)
     }
     timer_stop(&conn->timer);
     conn->state = CONN_READY;
+    cork_open(&conn->cork, PQsocket(conn->pg), flush_corked);
     pg_conn_watch(conn, UV_READABLE);
     pg_pool_conn_ready(conn);
 }
@@ -395,6 +401,7 @@ void pg_conn_close(struct conn *conn, const char *why)
     const int64_t now_ns = clock_now_ns();
     for (struct entry *entry; (entry = conn->first) != NULL;)
         pg_entry_finish(conn, entry, OUTCOME_BROKEN, now_ns);
+    cork_close(&conn->cork);
     PQfinish(conn->pg); /* closes the socket: after unwatch() */
     conn->pg = NULL;
     free(conn->prepared);

@@ -16,13 +16,16 @@
 #include "base/clock.h"
 #include "base/table.h"
 #include "fiber/fiber.h"
+#include "pg/cork.h"
 #include "pg/pg.h"
 
 #define OPS_MAX             (2 * PG_STEPS_MAX + 12)
-#define EXECS_MAX           4  /* utility statements in front of a batch's steps */
-#define CONNECTS_MAX        4  /* connections being made at once, per core */
-#define CANCELS_MAX         2  /* helper threads that may sit in PQcancel at once, whole process */
-#define STALE_MAX           32 /* names waiting for their DEALLOCATE on one connection */
+#define EXECS_MAX           4         /* utility statements in front of a batch's steps */
+#define PILE_MAX            16        /* batches of a turn on one lane before the next lane is taken */
+#define PILE_NS             NS_PER_MS /* that they may take together, by what reads take lately */
+#define CONNECTS_MAX        4         /* connections being made at once, per core */
+#define CANCELS_MAX         2         /* helper threads that may sit in PQcancel at once, whole process */
+#define STALE_MAX           32        /* names waiting for their DEALLOCATE on one connection */
 #define STALLED_NS          (10 * NS_PER_MS)
 #define GRACE_NS            NS_PER_S       /* how long a request waits for a database that is down */
 #define SILENCE_NS          (2 * NS_PER_S) /* beyond query_timeout without an answer, a connection is dead */
@@ -176,6 +179,8 @@ struct conn {
     struct timer timer; /* of connecting */
     struct resolve *resolve;
     struct cancel *cancel;
+    struct cork cork; /* its batches of a turn leave together */
+    int piled;        /* how many those are */
     struct pg_session session;
 };
 

@@ -282,9 +282,13 @@ static bool entry_send(struct conn *conn, struct entry *entry)
     *conn->last = entry;
     conn->last = &entry->next;
     conn->depth++;
+    conn->piled++;
     pool->in_flight++;
     metric_add(&pg_in_flight, 1);
-    pg_conn_flush(conn);
+    if (likely(conn->cork.kept != NULL))
+        cork_ask(&conn->cork);
+    else
+        pg_conn_flush(conn);
     return true;
 }
 
@@ -363,8 +367,9 @@ bool pg_conn_access(struct conn *conn, enum pg_access access)
 
 void pg_conn_flush(struct conn *conn)
 {
-    const int left = PQflush(conn->pg); /* a broken socket shows when it is read */
-    const bool stuffed = left > 0;
+    conn->piled = 0;
+    const bool left = PQflush(conn->pg) > 0; /* a broken socket shows when it is read */
+    const bool stuffed = !cork_flush(&conn->cork) || left;
     if (unlikely(stuffed != conn->stuffed)) {
         conn->stuffed = stuffed;
         pg_conn_watch(conn, UV_READABLE | (stuffed ? UV_WRITABLE : 0));

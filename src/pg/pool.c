@@ -124,24 +124,33 @@ static bool away_for_long(const struct pg_pool *pool)
 
 /* ---- picking a connection ---- */
 
-/* The connection with the fewest batches in flight, the first among equals; a lane whose head hangs comes
- * last. */
+/* Batches of one turn leave in one send and cost the server one wake-up, so they keep together as long as the
+ * last of them waits less for the others than a wake-up is worth: short reads pile up, long ones spread. */
+static bool piles_on(const struct conn *conn)
+{
+    return conn->piled < PILE_MAX && conn->depth * conn->pool->pace_ns < PILE_NS;
+}
+
+/* The connection that has batches of this turn already; else the one with the fewest in flight, the first
+ * among equals; a lane whose head hangs comes last. */
 static struct conn *pick_shared(struct pg_pool *pool, enum role role, int64_t depth_max)
 {
-    struct conn *best = NULL, *stalled = NULL;
+    struct conn *idle = NULL, *best = NULL, *stalled = NULL;
     const int64_t brisk_ns = role == ROLE_LANE ? pg_pool_brisk_ns(pool) : STALLED_NS;
     for (struct conn *conn = pool->roles[role]; conn; conn = conn->next) {
         if (conn->depth >= depth_max || conn->stuffed || conn->retiring || conn->clean != CLEAN ||
             conn->cancel)
             continue;
         if (conn->depth == 0)
-            return conn;
-        if (core_now_ns() - conn->head_since_ns > brisk_ns)
+            idle = idle ? idle : conn;
+        else if (core_now_ns() - conn->head_since_ns > brisk_ns)
             stalled = stalled && stalled->depth <= conn->depth ? stalled : conn;
+        else if (conn->piled && piles_on(conn))
+            return conn;
         else
             best = best && best->depth <= conn->depth ? best : conn;
     }
-    return best ? best : stalled;
+    return idle ? idle : best ? best : stalled;
 }
 
 static struct conn *pick_idle(struct pg_pool *pool, enum role role, enum pg_access access)
