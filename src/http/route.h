@@ -18,6 +18,8 @@ struct route {
     bool exempt;            /* not shed, not limited: probes */
     int64_t timeout_ns;     /* the request's deadline; 0: the server's default */
     int64_t body_bytes_max; /* 0: the server's default */
+    const char *not_ready;  /* NULL: it serves; else what the database lacks for it, for the operator alone;
+                               borrowed as long as the router lives */
     void *observed; /* the record of whoever measures routes; set before the router is shared; may be NULL */
     int index;      /* set by router_add: 0.. */
 };

@@ -48,6 +48,25 @@ struct load {
                        struct resource_source **ret_sources, int *ret_count);
 };
 
+/* What a request would ask the database, for `lintel explain`. Lives in the request's arena. */
+struct kit_before { /* a statement that goes before, in the same transaction */
+    struct bytes sql;
+    const struct bytes *params;
+    int params_count;
+};
+struct pg_setting;
+struct kit_explained {
+    struct bytes sql;
+    const struct bytes *params;
+    int params_count;
+    const struct pg_setting *settings; /* of the transaction */
+    int settings_count;
+    const struct kit_before *before;
+    int before_count;
+    bool writes;
+    const char *missing_index; /* the CREATE INDEX that its filter and order lack; NULL: none */
+};
+
 struct module {
     const char *name;           /* the section of lintel.yaml, the prefix of its metrics */
     const char *summary;        /* one sentence */
@@ -75,6 +94,11 @@ struct module {
 
     /* Appends OpenAPI path items for the routes of `loaded`, each led by a comma: ,"/v1/x":{…} */
     void (*document)(const void *loaded, const struct resource_set *set, struct text *paths);
+
+    /* What a request of one of this module's routes would ask, without asking it: req has its method, uri,
+     * headers, route and path parameters, but no connection; answer_…() must not be called. Errors: false, as
+     * the handler's would be. NULL: nothing to say. */
+    WAITS bool (*explain)(void *room, struct req *req, struct kit_explained *ret_explained);
 
     const struct module_filter *filters; /* ends with { 0 } */
     struct metric *const *metrics;       /* ends with NULL */

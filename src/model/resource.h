@@ -101,6 +101,10 @@ const struct field *resource_field(const struct resource *resource, struct bytes
  * with PROBLEM_QUERY says which names exist, or between which constraints to choose. */
 const struct embed *resource_embed(const struct resource *resource, struct bytes name, struct bytes hint);
 
+/* "schema.table", each part with or without double quotes (doubled inside); one part: schema public. False if
+ * malformed. */
+bool table_name_read(struct arena *arena, struct bytes text, struct bytes *ret_schema,
+                     struct bytes *ret_name);
 /* The text of a resource file for a relation, read-only and public, with comments: for `lintel init
  * --expose`. */
 void resource_file_write(struct text *text, const struct relation *relation, struct bytes name);

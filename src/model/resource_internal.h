@@ -76,10 +76,6 @@ void resource_resolve(struct resource_build *build, struct draft *draft);
 /* After all: which embeds which. */
 void resource_embeds_make(struct resource_build *build, struct draft *draft);
 
-/* "schema.table", each part with or without double quotes (doubled inside); one part: schema public. False if
- * malformed. */
-bool table_name_read(struct arena *arena, struct bytes text, struct bytes *ret_schema,
-                     struct bytes *ret_name);
 /* The same the other way: quotes where they are needed. */
 void table_name_write(struct text *text, struct bytes schema, struct bytes name);
 /* May stand in a path: 1..128 bytes of letters, digits, ._~- and what is not ASCII. */

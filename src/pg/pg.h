@@ -138,6 +138,8 @@ static inline void pg_session_leave(struct pg_session **session)
 /* Sends the steps in one pipeline with one Sync (inside pg_begin…pg_commit they belong to that transaction;
  * settings then hold until its end) and waits. Same errors as pg_run, without retries. */
 WAITS bool pg_session_run(struct pg_session *session, struct pg_batch *batch);
+/* pg_describe() on a session, so that what its transaction has made (temporary tables) is there. */
+WAITS bool pg_session_describe(struct pg_session *session, struct pg_batch *batch);
 /* One statement without parameters, extended protocol, unprepared: for utility SQL (LISTEN, SET …). */
 WAITS bool pg_session_exec(struct pg_session *session, struct arena *arena, const char *sql);
 
@@ -225,6 +227,8 @@ void pg_pool_state(const struct pg_pool *pool, struct pg_pool_state *ret_state);
 /* Calls changed(arg) on this core, in the fiber whose statement failed in a way that tells of DDL (42P01,
  * 42703, 42883 …) and was not cured by preparing it anew. It must not wait. */
 void pg_pool_on_schema_change(struct pg_pool *pool, void (*changed)(void *arg), void *arg);
+/* Says so for somebody who saw it otherwise: a result whose columns are not those that were described. */
+void pg_pool_schema_changed(struct pg_pool *pool);
 
 /* ---- problems ---- */
 extern const struct problem PROBLEM_DATABASE_DOWN;    /* 503 database.unavailable */

@@ -218,3 +218,9 @@ void pg_pool_on_schema_change(struct pg_pool *pool, void (*changed)(void *arg), 
     pool->changed = changed;
     pool->changed_arg = arg;
 }
+
+void pg_pool_schema_changed(struct pg_pool *pool)
+{
+    if (pool->changed)
+        pool->changed(pool->changed_arg);
+}

@@ -86,7 +86,7 @@ static void batch_begin(struct pg_batch *batch)
     batch->retries = 0;
 }
 
-bool pg_session_run(struct pg_session *session, struct pg_batch *batch)
+static bool session_steps(struct pg_session *session, struct pg_batch *batch, bool describe)
 {
     int64_t bytes;
     if (!pg_batch_check(batch, &bytes))
@@ -94,8 +94,19 @@ bool pg_session_run(struct pg_session *session, struct pg_batch *batch)
     batch_begin(batch);
     for (int i = 0; i < batch->steps_count; i++)
         session->utility |= batch->steps[i].statement->utility;
-    struct run run = { .batch = batch };
+    struct run run = { .batch = batch, .describe = describe };
     return session_send(session, &run) && session_wait(session, &run);
+}
+
+bool pg_session_run(struct pg_session *session, struct pg_batch *batch)
+{
+    return session_steps(session, batch, false);
+}
+
+bool pg_session_describe(struct pg_session *session, struct pg_batch *batch)
+{
+    check(batch->steps_count == 1);
+    return session_steps(session, batch, true);
 }
 
 static bool session_execs(struct pg_session *session, struct pg_batch *batch, struct run *run)

@@ -7,7 +7,7 @@ struct lexer {
     struct text sql;
     struct sqltemplate *template;
     struct wire_error *error;
-    bool ended; /* a semicolon was seen: only white space and comments may follow */
+    bool inside; /* a statement has begun: the template's last */
 };
 
 static bool is_name_start(char c)
@@ -95,7 +95,8 @@ static bool skip_comment(struct lexer *lexer)
     size_t end;
     if (!comment_end(lexer, lexer->at, &end))
         return false;
-    text_byte(&lexer->sql, ' ');
+    if (lexer->inside)
+        text_byte(&lexer->sql, ' ');
     lexer->at = end;
     return true;
 }
@@ -106,6 +107,25 @@ static void skip_line(struct lexer *lexer)
         lexer->at++;
 }
 
+/* The number that the parameter has in this statement: names get one at their first mention. */
+static bool number_of(struct lexer *lexer, int param, int *ret_number)
+{
+    struct sqltemplate_statement *statement =
+        &lexer->template->statements[lexer->template->statements_count - 1];
+    int at = 0;
+    while (at < statement->params_count && statement->params[at] != param)
+        at++;
+    if (at == statement->params_count) {
+        if (!statement->params)
+            statement->params = ARENA_ARRAY(lexer->arena, int, SQLTEMPLATE_PARAMS_MAX);
+        if (!statement->params)
+            return wire_fail_memory(lexer->error);
+        statement->params[statement->params_count++] = param;
+    }
+    *ret_number = at + 1;
+    return true;
+}
+
 static bool parameter(struct lexer *lexer)
 {
     size_t size = 1;
@@ -113,7 +133,7 @@ static bool parameter(struct lexer *lexer)
         size++;
     const struct bytes name = { lexer->text.data + lexer->at + 1, size - 1 };
     struct sqltemplate *template = lexer->template;
-    int index = 0;
+    int index = 0, number = 0;
     while (index < template->params_count && !bytes_equal(template->params[index], name))
         index++;
     if (index == template->params_count) {
@@ -122,8 +142,10 @@ static bool parameter(struct lexer *lexer)
                              SQLTEMPLATE_PARAMS_MAX);
         template->params[template->params_count++] = name;
     }
+    if (!number_of(lexer, index, &number))
+        return false;
     text_byte(&lexer->sql, '$');
-    text_int(&lexer->sql, index + 1);
+    text_int(&lexer->sql, number);
     lexer->at += size;
     return true;
 }
@@ -153,25 +175,37 @@ static bool word(struct lexer *lexer)
     return escapes ? quoted(lexer, true) : true;
 }
 
-static bool step(struct lexer *lexer)
+static bool statement_begin(struct lexer *lexer)
+{
+    struct sqltemplate *template = lexer->template;
+    if (template->statements_count == SQLTEMPLATE_STATEMENTS_MAX)
+        return wire_fail(lexer->error, lexer->at, "too_many", "more than %d statements",
+                         SQLTEMPLATE_STATEMENTS_MAX);
+    template->statements[template->statements_count++] =
+        (struct sqltemplate_statement){ .offset = lexer->at };
+    text_init(&lexer->sql, lexer->arena, lexer->text.size - lexer->at + 64);
+    lexer->inside = true;
+    return true;
+}
+
+static bool statement_end(struct lexer *lexer)
+{
+    if (!lexer->inside)
+        return true; /* ;; is nothing */
+    struct sqltemplate_statement *statement =
+        &lexer->template->statements[lexer->template->statements_count - 1];
+    if (!text_ok(&lexer->sql))
+        return wire_fail_memory(lexer->error);
+    statement->sql = text_bytes(&lexer->sql);
+    while (statement->sql.size && is_space(statement->sql.data[statement->sql.size - 1]))
+        statement->sql.size--;
+    lexer->inside = false;
+    return true;
+}
+
+static bool token(struct lexer *lexer)
 {
     const char c = peek(lexer, 0), next = peek(lexer, 1);
-    if (c == '-' && next == '-') {
-        skip_line(lexer);
-        return true;
-    }
-    if (c == '/' && next == '*')
-        return skip_comment(lexer);
-    if (is_space(c))
-        return copy_until(lexer, lexer->at + 1);
-    if (lexer->ended)
-        return wire_fail(lexer->error, lexer->at, "several",
-                         "one statement a file: nothing may follow the semicolon");
-    if (c == ';') {
-        lexer->ended = true;
-        lexer->at++;
-        return true;
-    }
     if (c == '\'' || c == '"')
         return quoted(lexer, false);
     if (c == '$')
@@ -183,6 +217,28 @@ static bool step(struct lexer *lexer)
     if (is_name_start(c) || (unsigned char)c >= 0x80)
         return word(lexer);
     return copy_until(lexer, lexer->at + 1);
+}
+
+static bool step(struct lexer *lexer)
+{
+    const char c = peek(lexer, 0), next = peek(lexer, 1);
+    if (c == '-' && next == '-') {
+        skip_line(lexer);
+        return true;
+    }
+    if (c == '/' && next == '*')
+        return skip_comment(lexer);
+    if (c == ';') {
+        lexer->at++;
+        return statement_end(lexer);
+    }
+    if (is_space(c) && !lexer->inside) {
+        lexer->at++;
+        return true;
+    }
+    if (is_space(c))
+        return copy_until(lexer, lexer->at + 1);
+    return (lexer->inside || statement_begin(lexer)) && token(lexer);
 }
 
 static bool take_head(struct lexer *lexer)
@@ -210,26 +266,25 @@ static bool take_head(struct lexer *lexer)
 bool sqltemplate_parse(struct arena *arena, struct bytes text, struct sqltemplate *ret_template,
                        struct wire_error *error)
 {
-    struct sqltemplate template = { .params = ARENA_ARRAY(arena, struct bytes, SQLTEMPLATE_PARAMS_MAX) };
+    struct sqltemplate template = {
+        .params = ARENA_ARRAY(arena, struct bytes, SQLTEMPLATE_PARAMS_MAX),
+        .statements = ARENA_ARRAY(arena, struct sqltemplate_statement, SQLTEMPLATE_STATEMENTS_MAX),
+    };
     struct lexer lexer = { .arena = arena, .text = text, .template = &template, .error = error };
     if (text.size > SQLTEMPLATE_BYTES_MAX)
         return wire_fail(error, 0, "too_long", "the file is longer than %d bytes", SQLTEMPLATE_BYTES_MAX);
     if (text.size && memchr(text.data, 0, text.size))
         return wire_fail(error, 0, "nul", "the file contains a NUL byte");
-    text_init(&lexer.sql, arena, text.size + 64);
-    if (!template.params || !take_head(&lexer))
-        return template.params ? false : wire_fail_memory(error);
+    if (!template.params || !template.statements)
+        return wire_fail_memory(error);
+    if (!take_head(&lexer))
+        return false;
     while (lexer.at < text.size)
         if (!step(&lexer))
             return false;
-    if (!text_ok(&lexer.sql))
-        return wire_fail_memory(error);
-    template.sql = text_bytes(&lexer.sql);
-    while (template.sql.size && is_space(template.sql.data[0]))
-        template.sql = bytes_from(template.sql, 1);
-    while (template.sql.size && is_space(template.sql.data[template.sql.size - 1]))
-        template.sql.size--;
-    if (!template.sql.size)
+    if (!statement_end(&lexer))
+        return false;
+    if (!template.statements_count)
         return wire_fail(error, text.size, "empty", "there is no statement");
     *ret_template = template;
     return true;

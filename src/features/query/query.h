@@ -1,38 +1,76 @@
 #pragma once
-/* query.h - an endpoint that is one SQL statement: what a file of queries/ says, and what PostgreSQL's
- * Describe says of it. */
+/* query.h - an endpoint that is one SQL statement, or a script of several: what a file of queries/ says, and
+ * what PostgreSQL's Describe says of it. */
 #include "http/route.h"
 #include "kit/module.h"
-#include "model/resource.h"
+#include "model/plan_page.h"
 #include "pg/row.h"
+#include "wire/pattern.h"
+#include "wire/shape.h"
 
 enum query_result { RESULT_MANY, RESULT_ONE, RESULT_SCALAR, RESULT_NONE };
-enum query_place { PLACE_QUERY, PLACE_PATH, PLACE_BODY };
+/* PLACE_OWN: bound by us, never by a client (:depth). */
+enum query_place { PLACE_QUERY, PLACE_PATH, PLACE_BODY, PLACE_OWN };
+
+#define QUERY_RULES_MAX 6 /* min, max, min_length, max_length, enum, pattern */
 
 struct query_param {
     struct bytes name;
     enum query_place place;
-    const struct pg_type *type;
-    struct bytes preset; /* text, as a URL would say it; data NULL: none */
+    const struct pg_type *type; /* NULL until Describe has said it */
+    struct bytes preset;        /* text, as a URL would say it; data NULL: none */
     bool required;
     struct bytes description;
+    /* What the file asks of its values: as written, and once the type is known as rules of that column. */
+    struct source_place place_of; /* of its entry in the head */
+    struct bytes min, max, pattern_text;
+    int64_t length_min, length_max; /* 0: none */
+    struct shape_texts choices;
+    struct column column; /* its type and its rules, for the judge and for JSON Schema */
+    struct pattern *pattern;
+};
+
+struct query_statement {
+    struct bytes sql;
+    int *params; /* $n is the query's params[params[n - 1]] */
+    int params_count;
+};
+
+struct query_paging {
+    bool asked, unique;
+    struct shape_texts by;
+    int64_t limit, max;
+    struct source_place place;
+    struct page_key keys[PAGE_KEYS_MAX];
+    int keys_count;
+    const struct page_plan *plan; /* once typed */
 };
 
 struct query {
-    const char *file; /* "queries/top_products.sql"; while loading only */
+    const char *file;         /* "queries/top_products.sql" */
+    struct source_place head; /* where messages about the file point */
     enum http_method method;
     const char *pattern; /* "/v1/top_products", "/v1/customers/{id}/orders" */
     enum query_result result;
     bool stream;
     int64_t timeout_ns;
-    struct bytes summary, description;
-    struct bytes sql; /* as it is run */
+    struct bytes summary, description, cache_control;
+    struct query_statement *statements; /* several: a script, the last one's result is the answer */
+    int statements_count;
     struct query_param *params;
     int params_count;
+    struct query_paging page;
+    int64_t depth_max; /* 0: no guard */
+    struct bytes depth_name;
+    int depth_column; /* of the result */
+    const struct yaml_node *requires;
+    struct bytes fallback_name; /* another file's, without .sql; empty: none */
+    const struct query *fallback;
     struct row_shape shape;
+    uint32_t *column_types; /* as Describe said: an answer with others is of a schema we do not know yet */
     const struct pg_encoding *encoding;
-    bool *columns_json; /* per column: shown as any JSON */
-    bool missing; /* PostgreSQL lacks a table, column or function that it names: 503 until it is there */
+    const char *lacks; /* NULL: ready; else what PostgreSQL does not have (yet): 503 until it is there */
+    bool closed, typed;
 };
 
 struct query_conf {
@@ -46,23 +84,70 @@ struct query_room {
 /* What a snapshot has: lives in its own arena. */
 struct query_set {
     struct arena arena;
-    struct query *queries;
+    struct query *queries; /* those that have a route */
     int count;
     const struct query_room *room;
     struct resource_set *set; /* a reference: its catalog's types */
+    struct pattern **patterns;
+    int patterns_count, patterns_room;
 };
 
-/* module.load and unload. */
+/* module.load, unload, document and explain. */
 bool query_set_load(void *room, const struct load *load, void **ret_loaded);
 void query_set_free(void *loaded);
+void query_document(const void *loaded, const struct resource_set *set, struct text *paths);
+WAITS bool query_explain(void *room, struct req *req, struct kit_explained *ret_explained);
 
-/* One file's head and statement into *ret_query. False: it was said in the diagnostics. Never waits. */
-bool query_read(struct query_set *set, const struct resource_source *source, struct diagnostics *diagnostics,
-                struct query *ret_query);
+/* One file's head and statements into *ret_query. instead_of: the query whose route it stands in for, or
+ * NULL. False: it was said in the diagnostics. Never waits. */
+bool query_read(struct query_set *set, const struct resource_source *source, const struct query *instead_of,
+                struct diagnostics *diagnostics, struct query *ret_query);
+/* "sold desc nulls last", "id not null": names only, found in the result later. Errors: false. */
+bool query_page_key_read(struct bytes text, struct bytes *ret_name, struct page_key *ret_key);
 
-/* The parameters of a request, in the statement's order. Errors: PROBLEM_QUERY or PROBLEM_VALIDATION with
- * details. */
+/* Types, columns and what is missing, by asking PostgreSQL. Errors: false: the database or memory. */
+WAITS bool query_type(struct query_set *set, struct query *query, const struct load *load);
+/* The rules of a typed parameter. Errors: said in the diagnostics, counted there. */
+bool query_rules_make(struct query_set *set, struct query_param *param, struct diagnostics *diagnostics);
+/* Tells every rule that the value breaks. */
+typedef void query_violation_fn(void *arg, const char *code, const char *message);
+void query_rules_ask(const struct query_param *param, struct bytes value, struct arena *arena,
+                     query_violation_fn *violation, void *arg);
+/* The paging of a typed query. */
+bool query_page_make(struct query_set *set, struct query *query, const struct pg_result *described,
+                     struct diagnostics *diagnostics);
+
+/* The parameters of a request, in the order of query->params. Errors: PROBLEM_QUERY or PROBLEM_VALIDATION
+ * with details. */
 WAITS bool query_params_read(struct req *req, const struct query *query, struct bytes *ret_values);
+/* Those of one statement. Errors: NULL, PROBLEM_TOO_LARGE. */
+struct bytes *query_values_of(struct arena *arena, const struct query_statement *statement,
+                              const struct bytes *values);
+bool query_is_own_name(const struct query *query,
+                       struct bytes name); /* limit, after, before of a paged one */
 
 /* The handler of every route. */
 bool query_run(struct req *req, void *room);
+
+/* The last statement as it is to be run: itself, or one page of it (then plan.sql is set). */
+struct query_last {
+    struct bytes sql;
+    const struct bytes *params;
+    int params_count;
+    struct plan plan;
+};
+bool query_last_make(struct req *req, const struct query *query, const struct bytes *values,
+                     struct query_last *ret_last);
+/* Writes a buffered answer in its shape. */
+bool query_answer(struct req *req, const struct query *query, const struct query_last *last,
+                  const struct pg_result *result);
+/* The result is what was described, and no deeper than it may be. Errors: PROBLEM_SCHEMA_NOT_READY,
+ * PROBLEM_QUERY_TOO_DEEP. */
+bool query_result_fits(const struct query *query, const struct pg_result *result);
+bool query_wants_lines(const struct req *req, const struct query *query);
+WAITS bool query_run_script(struct req *req, const struct query *query, const struct bytes *values,
+                            const struct query_last *last);
+WAITS bool query_run_streamed(struct req *req, const struct query *query, const struct query_last *last);
+
+extern const struct problem PROBLEM_QUERY_TOO_DEEP;   /* 422 query.too_deep */
+extern const struct problem PROBLEM_QUERY_PAGE_ORDER; /* 500 query.page_order */

@@ -81,14 +81,131 @@ test("the document says what PostgreSQL says", async (t) => {
 test("check says what is wrong, where, and how to mend it", async (t) => {
   const api = await start(t);
   api.write("queries/typo.sql", "\n/* acces: public */ select 1 as a");
-  api.write("queries/two.sql", "/* access: public */\nselect 1 as a;\nselect 2");
+  api.write("queries/two.sql", "/* access: public */\nselect :a::int as a;\nselect :a::text as b");
+  api.write("queries/ends.sql", "/* access: public */ select 1 as a; commit; select 2 as b");
+  api.write("queries/paged.sql", "/* access: public\n   page: {by: [weight, nme]} */ select id, name, weight from public.part");
+  api.write("queries/vague.sql", "/* access: public\n   page: {by: [name]} */ select id, name from public.part");
+  api.write("queries/rules.sql", "/* access: public\n   params: {a: {min: x}, b: {pattern: 'a('}, c: {default: 9, max: 5}, d: {max: 5}} */ select :a::int as a, :b::text as b, :c::int as c, :d::bool as d");
+  api.write("queries/deep.sql", "/* access: public\n   depth: 3 */ select 1 as depth");
   api.write("queries/wrong.sql", "/* access: public */ select nme from public.part where");
   api.write("queries/nameless.sql", "/* access: public */ select 1 + 1");
   const checked = await lintel(["check", api.dir], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
   assert.equal(checked.code, 1);
   assert.match(checked.stdout, /queries\/typo\.sql:2:\d+: error: unknown key 'acces'[^]*did you mean 'access'/);
-  assert.match(checked.stdout, /queries\/two\.sql:3:\d+: error: one statement a file/);
+  assert.match(checked.stdout, /queries\/two\.sql:1:4: error: :a is int4 in one statement and text in another\n.*cast it: :a::int4/);
+  assert.match(checked.stdout, /queries\/ends\.sql:1:4: error: statement 2: transactions/);
+  assert.match(checked.stdout, /queries\/paged\.sql:2:\d+: error: page: the result has no column nme/);
+  assert.match(checked.stdout, /queries\/vague\.sql:2:\d+: warning: page: that no two rows are equal[^]*unique: true/);
+  assert.match(checked.stdout, /queries\/rules\.sql:2:\d+: error: :a: min does not suit its type int4/);
+  assert.match(checked.stdout, /queries\/rules\.sql:2:\d+: error: :b: pattern: .*parenthesis/);
+  assert.match(checked.stdout, /queries\/rules\.sql:2:\d+: error: :c: its default must be at most 5/);
+  assert.match(checked.stdout, /queries\/rules\.sql:2:\d+: error: :d: max does not suit its type bool/);
+  assert.match(checked.stdout, /queries\/deep\.sql:\d+:\d+: error: depth: no statement has the parameter :depth/);
   assert.match(checked.stdout, /queries\/wrong\.sql: error: PostgreSQL refuses it: syntax error/);
   assert.match(checked.stdout, /queries\/nameless\.sql: error: column 1 has no name[^]*as total/);
   assert.match(checked.stdout, /queries\/closed\.sql:1:1: warning: closed/);
+});
+
+test("what a file asks of its parameters is asked before PostgreSQL is, and said in the document", async (t) => {
+  const api = await start(t, {
+    "queries/ruled.sql": `/* access: public
+   params:
+     most: {min: 1, max: 100, default: 10}
+     weight: {min: 0.5, max: 20, default: 1}
+     name: {min_length: 2, max_length: 5, pattern: "^[a-z]+$", default: bike}
+     way: {enum: [up, down], default: up}
+     day: {min: 2024-01-01, default: 2024-06-01} */
+   select :most::int as most, :weight::numeric as weight, :name::text as name, :way::text as way, :day::date as day`,
+    "queries/ruled_body.sql": "/* route: POST /v1/ruled\n   access: public\n   result: one\n   params: {n: {max: 3}} */ select :n::int as n, :m::int as m",
+  });
+  await api.get("/v1/ruled").expect(200, { "data.0.most": 10 });
+  await api.get("/v1/ruled?most=100&weight=20&name=ab&day=2024-01-01").expect(200);
+  const all = await api.get("/v1/ruled?most=101&weight=20.01&name=A&way=left&day=2023-12-31").expect(400);
+  assert.deepEqual(all.json.details.map((d) => [d.pointer, d.code]).sort(), [["/day", "range"], ["/most", "range"], ["/name", "pattern"], ["/name", "too_short"], ["/way", "enum"], ["/weight", "range"]]);
+  for (const sly of ["weight=1e9", "weight=Infinity", "weight=NaN", "weight=-1e-3", "day=infinity", "name=abcdef", "most=0"]) await api.get(`/v1/ruled?${sly}`).expect(400);
+  await api.get("/v1/ruled?weight=1e1").expect(200);
+  const body = await api.post("/v1/ruled", { n: 4, m: "x" }).expect(422);
+  assert.deepEqual(body.json.details.map((d) => [d.pointer, d.code]).sort(), [["/m", "type"], ["/n", "range"]]);
+  const parameters = (await api.get("/openapi.json")).json.paths["/v1/ruled"].get.parameters;
+  const schema = Object.fromEntries(parameters.map((p) => [p.name, p.schema]));
+  assert.equal(schema.most.minimum, 1);
+  assert.equal(schema.most.maximum, 100);
+  assert.deepEqual([schema.name.minLength, schema.name.maxLength, schema.name.pattern], [2, 5, "^[a-z]+$"]);
+  assert.deepEqual(schema.way.allOf, [{ enum: ["up", "down"] }]);
+});
+
+const PAGES = `create table sale (id int primary key, shop text, sold numeric, day date);
+  insert into sale select i, chr(97 + i % 3), case when i % 7 = 0 then null else i % 10 end, case when i % 4 = 0 then null else date '2024-01-01' + i % 5 end from generate_series(1, 300) i`;
+const paged = (by, more = "") => `/* access: public\n   page: {by: [${by}], limit: 7, max: 50}${more} */ select id, shop, sold, day from public.sale where (:shop::text is null or shop = :shop)`;
+
+test("pages of any statement: both ways, mixed directions, NULLs; each row once", async (t) => {
+  const orders = { a: "sold desc, id", b: "day nulls first, sold desc nulls last, id desc", c: "id desc not null", d: "shop, day desc, id" };
+  const api = await serve(t, { sql: PAGES, app: Object.fromEntries(Object.entries(orders).map(([name, by]) => [`queries/${name}.sql`, paged(by, "\n   params: {shop: {required: false}}")])) });
+  for (const [name, by] of Object.entries(orders)) {
+    const want = (await api.sql(`select id from sale where shop = 'b' order by ${by.replace(" not null", "")}`)).map((r) => r.id);
+    const seen = [];
+    let path = `/v1/${name}?shop=b`, last;
+    for (let next = path; next; ) {
+      last = await api.get(next).expect(200);
+      seen.push(...last.json.data.map((r) => r.id));
+      next = /<([^>]+)>; rel="next"/.exec(last.header("link") ?? "")?.[1];
+      assert.equal(!!next, last.json.page.next !== null);
+    }
+    assert.deepEqual(seen, want, name);
+    const back = [];
+    for (let cursor = last.json.page.prev; cursor; ) {
+      const page = await api.get(`${path}&before=${cursor}`).expect(200);
+      back.unshift(...page.json.data.map((r) => r.id));
+      cursor = page.json.page.prev;
+    }
+    assert.deepEqual(back, want.slice(0, want.length - (want.length % 7 || 7)), `${name}, back`);
+  }
+});
+
+test("a cursor belongs to its route, its parameters and its order; limits are held", async (t) => {
+  const none = "\n   params: {shop: {required: false}}";
+  const api = await serve(t, { sql: PAGES, app: { "queries/a.sql": paged("sold desc, id", none), "queries/b.sql": paged("sold, id", none) } });
+  const { next } = (await api.get("/v1/a?shop=b").expect(200)).json.page;
+  await api.get(`/v1/a?shop=b&limit=50&after=${next}`).expect(200);
+  for (const other of [`/v1/a?shop=c&after=${next}`, `/v1/a?after=${next}`, `/v1/b?shop=b&after=${next}`, `/v1/a?shop=b&after=${next.slice(0, -2)}AA`]) await api.get(other).expect(400, { error_code: "query.cursor" });
+  await api.get("/v1/a?limit=51").expect(400, { message: /limit/ });
+  await api.get("/v1/a?limit=0").expect(400);
+  await api.get(`/v1/a?after=${next}&before=${next}`).expect(400);
+  assert.ok(!Buffer.from(next, "base64url").toString("latin1").includes("9"), "nothing readable");
+  const parameters = (await api.get("/openapi.json")).json.paths["/v1/a"].get.parameters;
+  assert.deepEqual(parameters.map((p) => p.name ?? p.$ref.split("/").pop()), ["shop", "limit", "after", "before"]);
+});
+
+test("an order that does not tell rows apart is refused where it would lose one, not before", async (t) => {
+  const api = await serve(t, { sql: PAGES, app: { "queries/a.sql": "/* access: public\n   page: {by: [shop], limit: 5, max: 300} */ select id, shop from public.sale" } });
+  await api.get("/v1/a?limit=100").expect(200); // 100 of each shop: the page ends between them
+  await api.get("/v1/a").expect(500, { error_code: "query.page_order" });
+});
+
+test("a line a row for who asks: buffered, paged and streamed", async (t) => {
+  const api = await start(t, { "queries/p.sql": "/* access: public\n   page: {by: [id], limit: 2} */ select id, name from public.part" });
+  const lines = { Accept: "application/x-ndjson" };
+  const rows = (reply) => reply.text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const heavy = await api.get("/v1/heavy", lines).expect(200, { "Content-Type": "application/x-ndjson", Vary: /Accept/ });
+  assert.deepEqual(rows(heavy), [{ id: 1, name: "bike", weight: 12.5 }, { id: 2, name: "wheel", weight: 1.75 }]);
+  const page = await api.get("/v1/p", lines).expect(200, { Link: /rel="next"/ });
+  assert.deepEqual(rows(page).map((r) => r.id), [1, 2]);
+  const numbers = await api.get("/v1/numbers", lines).expect(200, { "Content-Type": "application/x-ndjson" });
+  assert.equal(rows(numbers).length, 3000);
+  assert.deepEqual(rows(numbers).at(-1), { n: 3000 });
+  await api.get("/v1/heavy", { Accept: "application/x-ndjson;q=0.5, application/json" }).expect(200, { "Content-Type": /json/, "data.0.id": 1 });
+});
+
+test("an answer has a tag of its bytes, 304 for who has it, and the Cache-Control that the file says", async (t) => {
+  const api = await start(t, { "queries/kept.sql": "/* access: public\n   cache_control: public, max-age=60 */ select id, name from public.part order by id",
+    "queries/p.sql": "/* access: public\n   page: {by: [id], limit: 2} */ select id, name from public.part" });
+  const first = await api.get("/v1/kept").expect(200, { ETag: /^"[0-9a-f.]+"$/, "Cache-Control": "public, max-age=60" });
+  await api.get("/v1/kept", { "If-None-Match": first.header("etag") }).expect(304, { ETag: first.header("etag"), "Cache-Control": "public, max-age=60" }).expectBody("");
+  await api.post("/v1/rename", { id: 4, name: "horn" }).expect(204);
+  const second = await api.get("/v1/kept", { "If-None-Match": first.header("etag") }).expect(200);
+  assert.notEqual(second.header("etag"), first.header("etag"));
+  assert.ok(!(await api.get("/v1/closed").expect(404)).header("cache-control"));
+  const page = await api.get("/v1/p").expect(200, { ETag: /^W\// }); // its cursors are sealed anew each time
+  await api.get("/v1/p", { "If-None-Match": page.header("etag") }).expect(304);
+  await api.get("/v1/p?limit=3", { "If-None-Match": page.header("etag") }).expect(200);
 });

@@ -21,6 +21,11 @@ static void on_violation(void *arg, const char *pointer, const char *code, const
     fail_detail(&reading->req->arena, whole, code, "%s", message);
 }
 
+static void on_rule(void *arg, const char *code, const char *message)
+{
+    on_violation(arg, "", code, message);
+}
+
 static WAITS bool body_read(struct req *req, const struct query *query, struct json_doc *ret_doc)
 {
     bool wanted = false;
@@ -58,7 +63,7 @@ static void refuse_unknown(struct reading *reading, const struct query *query, c
     for (size_t i = 0; i < req->uri.pairs_count; i++) {
         struct query_param unknown = { .name = req->uri.pairs[i].name };
         reading->param = &unknown;
-        if (!param_find(query, unknown.name, PLACE_QUERY))
+        if (!param_find(query, unknown.name, PLACE_QUERY) && !query_is_own_name(query, unknown.name))
             on_violation(reading, "", "unknown_field", "is no parameter of this query");
     }
     if (!doc->nodes)
@@ -71,32 +76,62 @@ static void refuse_unknown(struct reading *reading, const struct query *query, c
     }
 }
 
+/* What the path or the URL says; data NULL: nothing. */
+static struct bytes text_of(struct req *req, const struct query_param *param)
+{
+    struct bytes text = { NULL, 0 };
+    if (param->place == PLACE_PATH) {
+        const char *name = arena_copy(&req->arena, param->name);
+        return name ? req_param(req, name) : text;
+    }
+    for (size_t i = 0; param->place == PLACE_QUERY && i < req->uri.pairs_count; i++)
+        if (bytes_equal(req->uri.pairs[i].name, param->name))
+            text = req->uri.pairs[i].value;
+    return text;
+}
+
 static bool value_read(struct reading *reading, const struct pg_param_reader *reader,
                        const struct query_param *param, struct bytes *ret_value)
 {
     struct req *req = reading->req;
-    struct bytes text = { NULL, 0 };
+    const struct json_node *node = param->place == PLACE_BODY && reader->doc->nodes
+                                       ? json_get(reader->doc, json_root(reader->doc), param->name)
+                                       : NULL;
     reading->param = param;
-    if (param->place == PLACE_BODY) {
-        const struct json_node *node = json_get(reader->doc, json_root(reader->doc), param->name);
-        if (node)
-            return pg_param_from_json(reader, param->type, -1, node, ret_value);
-    } else if (param->place == PLACE_PATH) {
-        const char *name = arena_copy(&req->arena, param->name);
-        text = name ? req_param(req, name) : text;
-    } else {
-        for (size_t i = 0; i < req->uri.pairs_count; i++)
-            if (bytes_equal(req->uri.pairs[i].name, param->name))
-                text = req->uri.pairs[i].value;
-    }
+    struct bytes text = text_of(req, param);
     if (!text.data)
         text = param->preset;
-    if (text.data)
-        return pg_param_from_text(reader, param->type, text, ret_value);
-    *ret_value = (struct bytes){ NULL, 0 };
-    if (param->required)
-        on_violation(reading, "", "required", "is required");
-    return !param->required;
+    if (!node && !text.data) {
+        *ret_value = (struct bytes){ NULL, 0 };
+        if (param->required)
+            on_violation(reading, "", "required", "is required");
+        return !param->required;
+    }
+    if (node ? !pg_param_from_json(reader, param->type, -1, node, ret_value)
+             : !pg_param_from_text(reader, param->type, text, ret_value))
+        return false;
+    if (ret_value->data)
+        query_rules_ask(param, *ret_value, &req->arena, on_rule, reading);
+    return true;
+}
+
+/* One more than the guard allows, so that what would go deeper is seen. */
+static bool own_value(struct req *req, const struct query *query, struct bytes *ret_value)
+{
+    const char *digits = arena_printf(&req->arena, "%lld", (long long)query->depth_max + 1);
+    *ret_value = bytes_of(digits);
+    return digits != NULL;
+}
+
+struct bytes *query_values_of(struct arena *arena, const struct query_statement *statement,
+                              const struct bytes *values)
+{
+    struct bytes *own = ARENA_ARRAY(arena, struct bytes, (size_t)statement->params_count + 1);
+    if (!own)
+        (void)fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
+    for (int i = 0; own && i < statement->params_count; i++)
+        own[i] = values[statement->params[i]];
+    return own;
 }
 
 bool query_params_read(struct req *req, const struct query *query, struct bytes *ret_values)
@@ -113,7 +148,9 @@ bool query_params_read(struct req *req, const struct query *query, struct bytes 
     bool sound = true;
     refuse_unknown(&reading, query, &doc);
     for (int i = 0; i < query->params_count; i++)
-        sound &= value_read(&reading, &reader, &query->params[i], &ret_values[i]);
+        sound &= query->params[i].place == PLACE_OWN
+                     ? own_value(req, query, &ret_values[i])
+                     : value_read(&reading, &reader, &query->params[i], &ret_values[i]);
     if (reading.violations)
         return fail(doc.nodes ? &PROBLEM_VALIDATION : &PROBLEM_QUERY,
                     "%d parameter%s can't be accepted; the details say which", reading.violations,

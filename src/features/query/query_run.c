@@ -1,108 +1,116 @@
-/* query_run.c - the handler: values bound, one batch, rows written in the declared shape. */
-#include "base/clock.h"
+/* query_run.c - the handler: values bound, one batch or a script, and which shape the answer has. */
 #include "features/query/query.h"
+
 #include "kit/here.h"
 
-static void rows_write(struct text *text, const struct query *query, const struct pg_result *result)
+const struct problem PROBLEM_QUERY_TOO_DEEP = {
+    "query.too_deep",
+    422,
+    false,
+    "The recursion goes deeper than this query allows.",
+    "A row lies deeper than the query's `depth`, for example since the data has a cycle. Ask for less, or "
+    "mend the data; the query's author sets the depth.",
+    "0.1"
+};
+
+static bool not_ready(struct req *req)
 {
-    const int64_t rows = pg_result_rows(result);
-    text_lit(text, "{\"data\":[");
-    for (int64_t i = 0; i < rows; i++) {
-        if (i)
-            text_byte(text, ',');
-        row_write(text, &query->shape, result, i, query->encoding);
-    }
-    text_lit(text, "]}");
+    answer_header_lasting(req, "Retry-After", BYTES("5"));
+    return fail(&PROBLEM_SCHEMA_NOT_READY, "the database does not have what this query needs yet");
 }
 
-static bool answer(struct req *req, const struct query *query, const struct pg_result *result)
+static bool depth_fits(const struct query *query, const struct pg_result *result)
 {
-    const struct query_room *room = req->route->room;
-    struct text *text = answer_text(req);
-    const int64_t rows = pg_result_rows(result);
-    switch (query->result) {
-    case RESULT_NONE:
-        answer_status(req, 204);
-        return true;
-    case RESULT_ONE:
-        if (rows == 0)
-            return fail(&PROBLEM_NOT_FOUND, "there is no such row");
-        row_write(text, &query->shape, result, 0, query->encoding);
-        return true;
-    case RESULT_SCALAR:
-        pg_value_to_json(text, query->shape.members[0].type,
-                         rows ? pg_result_value(result, 0, 0) : (struct bytes){ NULL, 0 }, query->encoding);
-        return true;
-    case RESULT_MANY:
-        break;
-    }
-    if (rows > room->conf->rows_max)
-        return fail(&PROBLEM_TOO_LARGE, "the answer has more than %lld rows; ask for fewer",
-                    (long long)room->conf->rows_max);
-    rows_write(text, query, result);
+    int64_t depth;
+    for (int64_t i = 0; query->depth_max && i < pg_result_rows(result); i++)
+        if (bytes_to_int64(pg_result_value(result, i, query->depth_column), &depth) &&
+            depth > query->depth_max)
+            return fail(&PROBLEM_QUERY_TOO_DEEP, "the recursion goes deeper than %lld",
+                        (long long)query->depth_max);
     return true;
 }
 
-static WAITS bool stream_rows(struct req *req, const struct query *query, struct pg_stream *stream,
-                              const struct pg_result *chunk)
+/* Between DDL and the snapshot that knows of it, PostgreSQL may answer with other types than were described:
+ * such values must not be written as if they were the old ones. */
+bool query_result_fits(const struct query *query, const struct pg_result *result)
 {
-    bool first = true;
-    if (!answer_stream_start(req))
-        return false;
-    text_lit(answer_stream_text(req), "{\"data\":[");
-    while (chunk) {
-        for (int64_t i = 0; i < pg_result_rows(chunk); i++) {
-            struct text *text = answer_stream_text(req);
-            if (!first)
-                text_byte(text, ',');
-            first = false;
-            row_write(text, &query->shape, chunk, i, query->encoding);
-            if (text->size >= 65536 && !answer_stream_flush(req))
-                return false;
-        }
-        if (!pg_stream_next(stream, &chunk))
-            return false;
+    bool same = pg_result_columns(result) == query->shape.members_count || query->result == RESULT_NONE;
+    for (int i = 0; same && i < query->shape.members_count; i++)
+        same = pg_result_column_type(result, i) == query->column_types[i];
+    if (!same) {
+        pg_pool_schema_changed(kit_here.pool);
+        return fail(&PROBLEM_SCHEMA_NOT_READY, "the database has just changed; ask again");
     }
-    text_lit(answer_stream_text(req), "]}");
-    return answer_stream_flush(req);
+    return depth_fits(query, result);
 }
 
-static WAITS bool run_streamed(struct req *req, const struct query *query, struct pg_batch *batch)
+static WAITS bool run_one(struct req *req, const struct query *query, const struct query_last *last)
 {
-    const struct query_room *room = req->route->room;
-    auto_stream struct pg_stream *stream = NULL;
-    const struct pg_result *chunk;
-    const int64_t started_ns = clock_now_ns();
-    if (!pg_stream_open(kit_here.pool, batch, (int)room->conf->chunk_rows, &stream) ||
-        !pg_stream_next(stream, &chunk))
+    struct pg_step step = { pg_statement_of(kit_here.pool, last->sql), last->params, last->params_count,
+                            NULL };
+    auto_batch struct pg_batch batch = { .arena = &req->arena,
+                                         .kind = query->method == HTTP_GET ? PG_READ : PG_WRITE,
+                                         .steps = &step,
+                                         .steps_count = 1 };
+    return step.statement && kit_ask(req, &batch) && query_result_fits(query, step.result) &&
+           query_answer(req, query, last, step.result);
+}
+
+static WAITS bool run(struct req *req, const struct query *query)
+{
+    struct query_last last;
+    struct bytes *values = ARENA_ARRAY(&req->arena, struct bytes, (size_t)query->params_count + 1);
+    if (!values)
+        return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
+    if (!query_params_read(req, query, values) || !query_last_make(req, query, values, &last))
         return false;
-    const bool well = stream_rows(req, query, stream, chunk);
-    req->db_batches++;
-    req->db_ns += clock_now_ns() - started_ns;
-    return well;
+    if (query->statements_count > 1)
+        return query_run_script(req, query, values, &last);
+    return query->stream ? query_run_streamed(req, query, &last) : run_one(req, query, &last);
 }
 
 bool query_run(struct req *req, void *room)
 {
     (void)room;
     const struct query *query = req->route->data;
-    if (query->missing) {
-        answer_header_set(req, "Retry-After", BYTES("5"));
-        return fail(&PROBLEM_SCHEMA_NOT_READY, "the database does not have what this query needs yet");
+    if (query->lacks)
+        return query->fallback ? run(req, query->fallback) : not_ready(req);
+    if (run(req, query))
+        return true;
+    if (failure_here->problem != &PROBLEM_SCHEMA_NOT_READY || answer_streaming(req))
+        return false;
+    if (!query->fallback) {
+        answer_header_lasting(req, "Retry-After", BYTES("1"));
+        return false;
     }
+    failure_clear(); /* the schema went while this snapshot stood: what stands in serves at once */
+    return run(req, query->fallback);
+}
+
+/* ---- lintel explain ---- */
+
+bool query_explain(void *room, struct req *req, struct kit_explained *ret_explained)
+{
+    (void)room;
+    const struct query *query = req->route->data;
+    struct query_last last;
+    if (query->lacks && !query->fallback)
+        return fail(&PROBLEM_SCHEMA_NOT_READY, "%s", query->lacks);
+    query = query->lacks ? query->fallback : query;
     struct bytes *values = ARENA_ARRAY(&req->arena, struct bytes, (size_t)query->params_count + 1);
-    if (!values)
-        return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
-    if (!query_params_read(req, query, values))
+    if (!values || !query_params_read(req, query, values) || !query_last_make(req, query, values, &last))
         return false;
-    struct pg_step step = { pg_statement_of(kit_here.pool, query->sql), values, query->params_count, NULL };
-    auto_batch struct pg_batch batch = { .arena = &req->arena,
-                                         .kind = query->method == HTTP_GET ? PG_READ : PG_WRITE,
-                                         .steps = &step,
-                                         .steps_count = 1 };
-    if (!step.statement)
-        return false;
-    if (query->stream && query->method == HTTP_GET && query->result == RESULT_MANY)
-        return run_streamed(req, query, &batch);
-    return kit_ask(req, &batch) && answer(req, query, step.result);
+    struct kit_before *before = ARENA_ARRAY(&req->arena, struct kit_before, (size_t)query->statements_count);
+    for (int i = 0; before && i + 1 < query->statements_count; i++) {
+        const struct query_statement *statement = &query->statements[i];
+        before[i] = (struct kit_before){ statement->sql, query_values_of(&req->arena, statement, values),
+                                         statement->params_count };
+    }
+    *ret_explained = (struct kit_explained){ .sql = last.sql,
+                                             .params = last.params,
+                                             .params_count = last.params_count,
+                                             .before = before,
+                                             .before_count = query->statements_count - 1,
+                                             .writes = query->method != HTTP_GET };
+    return before != NULL;
 }

@@ -3,6 +3,7 @@
  * model's terms. */
 #include "http/req.h"
 #include "kit/here.h"
+#include "kit/page.h"
 #include "model/plan.h"
 #include "wire/preference.h"
 
@@ -50,19 +51,6 @@ bool rest_if_match(struct req *req, const struct resource *resource, struct byte
 /* If-None-Match: * of a change: the row must not be there yet. Errors: PROBLEM_QUERY for tags, which a change
  * does not take. */
 bool rest_if_absent(struct req *req, bool *ret_absent);
-/* True when If-None-Match names the ETag already set: the answer is then 304 without a body. */
-bool rest_not_modified(struct req *req);
-
-/* ,"page":{…}} and the Link header. */
-struct rest_page {
-    int64_t limit, count; /* count -1: not asked */
-    bool count_capped, count_estimated;
-    struct bytes next, prev; /* sealed cursors, data NULL: none */
-    int64_t next_offset;     /* > 0: there is more, but its keys are too long for a cursor */
-};
-void rest_page_write(struct text *text, const struct rest_page *page);
-void rest_page_link(struct req *req, const struct rest_page *page);
-
 /* The handlers. */
 bool rest_list(struct req *req, void *room);
 bool rest_get(struct req *req, void *room);

@@ -82,7 +82,7 @@ bool rest_get(struct req *req, void *room)
     if (pg_result_rows(steps[0].result) == 0)
         return fail(&PROBLEM_NOT_FOUND, "there is no such row");
     rest_etag_set(req, &plan, steps[0].result, 0);
-    if (rest_not_modified(req))
+    if (page_not_modified(req))
         return true;
     row_write(answer_text(req), plan.shape, steps[0].result, 0, &resource->set->encoding);
     return true;
@@ -92,7 +92,7 @@ bool rest_get(struct req *req, void *room)
 
 /* The counting statement's answer: a number, or an EXPLAIN document's first "Plan Rows". */
 static void read_count(const struct plan *plan, const struct pg_result *result,
-                       const struct list_query *query, struct rest_page *page)
+                       const struct list_query *query, struct page_facts *page)
 {
     if (!result || pg_result_rows(result) < 1)
         return;
@@ -124,7 +124,7 @@ static bool seal(struct req *req, const struct plan *plan, const struct pg_resul
 
 /* Keys longer than a cursor may be (a table without a key orders by whole rows): the way on is offset, where
  * one may still go that far. */
-static bool next_by_offset(const struct list_query *query, const struct plan *plan, struct rest_page *page)
+static bool next_by_offset(const struct list_query *query, const struct plan *plan, struct page_facts *page)
 {
     const int64_t offset = query->offset + plan->limit;
     if (query->after.data || query->before.data || offset > plan->resource->offset_max)
@@ -155,7 +155,7 @@ static bool list_buffered(struct req *req, struct plan *plan, const struct list_
         row_write(text, plan->shape, result, backwards ? shown - 1 - i : i, encoding);
     }
     text_byte(text, ']');
-    struct rest_page page = { .limit = plan->limit, .count = -1 };
+    struct page_facts page = { .limit = plan->limit, .count = -1 };
     const int64_t first = backwards ? shown - 1 : 0, last = backwards ? 0 : shown - 1;
     if (shown > 0 && (backwards || more) && !seal(req, plan, result, last, true, &page.next) &&
         !next_by_offset(query, plan, &page))
@@ -165,8 +165,8 @@ static bool list_buffered(struct req *req, struct plan *plan, const struct list_
         return false;
     if (plan->count_sql.size)
         read_count(plan, steps[1].result, query, &page);
-    rest_page_write(text, &page);
-    rest_page_link(req, &page);
+    page_write(text, &page);
+    page_link(req, &page);
     return text_ok(text)
                ? true
                : fail(&PROBLEM_TOO_LARGE, "the answer is larger than a request may use; ask for fewer rows");
@@ -177,7 +177,7 @@ struct streaming {
     struct plan *plan;
     const struct list_query *query;
     int64_t written;
-    struct rest_page page;
+    struct page_facts page;
 };
 
 static WAITS bool stream_chunk(struct streaming *streaming, const struct pg_result *chunk)
@@ -256,7 +256,7 @@ static WAITS bool list_streamed(struct req *req, struct plan *plan, const struct
     req->db_ns += clock_now_ns() - started_ns;
     struct text *text = answer_stream_text(req);
     text_byte(text, ']');
-    rest_page_write(text, &streaming.page);
+    page_write(text, &streaming.page);
     return answer_stream_flush(req);
 }
 

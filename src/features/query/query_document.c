@@ -1,0 +1,234 @@
+/* query_document.c - queries in OpenAPI: what the file says, and what PostgreSQL's Describe says. */
+#include "features/query/query.h"
+
+#include "model/json_schema.h"
+#include "wire/json_write.h"
+
+/* The type, and what the file asks beyond it. */
+static void schema_write(struct text *text, const struct query *query, const struct query_param *param,
+                         bool nullable)
+{
+    json_schema_type_write(text, param->type, -1, nullable, &param->column, query->encoding);
+    if (!param->choices.count && !param->pattern_text.size)
+        return;
+    text->size--; /* into the object that was just closed */
+    if (param->pattern_text.size) {
+        text_lit(text, ",\"pattern\":");
+        json_write_string(text, param->pattern_text);
+    }
+    for (int i = 0; i < param->choices.count; i++) {
+        const enum pg_type_kind kind = param->type->kind;
+        const bool bare = kind == PG_TYPE_INTEGER || kind == PG_TYPE_NUMERIC ||
+                          (kind == PG_TYPE_BIGINT && !query->encoding->bigint_as_string);
+        text_add_z(text,
+                   i ? "," : ",\"allOf\":[{\"enum\":["); /* beside an enum that the type itself may be */
+        if (bare)
+            text_add(text, param->choices.items[i]);
+        else
+            json_write_string(text, param->choices.items[i]);
+    }
+    text_add_z(text, param->choices.count ? "]}]}" : "}");
+}
+
+static void page_document(struct text *text, const struct query *query, bool first)
+{
+    text_printf(
+        text,
+        "%s{\"name\":\"limit\",\"in\":\"query\",\"required\":false,\"description\":\"Rows of the page.\","
+        "\"schema\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":%lld,\"default\":%lld}},"
+        "{\"$ref\":\"#/components/parameters/after\"},{\"$ref\":\"#/components/parameters/before\"}",
+        first ? "" : ",", (long long)query->page.max, (long long)query->page.limit);
+}
+
+static void params_document(struct text *text, const struct query *query)
+{
+    bool first = true;
+    text_lit(text, "\"parameters\":[");
+    for (int i = 0; i < query->params_count; i++) {
+        const struct query_param *param = &query->params[i];
+        if (param->place == PLACE_BODY || param->place == PLACE_OWN)
+            continue;
+        text_add_z(text, first ? "{\"name\":" : ",{\"name\":");
+        first = false;
+        json_write_string(text, param->name);
+        text_printf(
+            text, ",\"in\":\"%s\",\"required\":%s,\"schema\":", param->place == PLACE_PATH ? "path" : "query",
+            param->required || param->place == PLACE_PATH ? "true" : "false");
+        schema_write(text, query, param, false);
+        if (param->description.size) {
+            text_lit(text, ",\"description\":");
+            json_write_string(text, param->description);
+        }
+        text_byte(text, '}');
+    }
+    if (query->page.asked)
+        page_document(text, query, first);
+    text_lit(text, "],");
+}
+
+static void body_document(struct text *text, const struct query *query)
+{
+    bool any = false;
+    for (int i = 0; i < query->params_count; i++)
+        any |= query->params[i].place == PLACE_BODY;
+    if (!any)
+        return;
+    text_lit(text, "\"requestBody\":{\"required\":true,\"content\":{\"application/"
+                   "json\":{\"schema\":{\"type\":\"object\","
+                   "\"additionalProperties\":false,\"properties\":{");
+    bool first = true;
+    for (int i = 0; i < query->params_count; i++) {
+        if (query->params[i].place != PLACE_BODY)
+            continue;
+        if (!first)
+            text_byte(text, ',');
+        first = false;
+        json_write_key(text, query->params[i].name);
+        schema_write(text, query, &query->params[i], !query->params[i].required);
+    }
+    first = true;
+    for (int i = 0; i < query->params_count; i++) {
+        if (query->params[i].place != PLACE_BODY || !query->params[i].required)
+            continue;
+        text_add_z(text, first ? "},\"required\":[" : ",");
+        first = false;
+        json_write_string(text, query->params[i].name);
+    }
+    text_add_z(text, first ? "}}}}}," : "]}}}},");
+}
+
+static void object_document(struct text *text, const struct query *query)
+{
+    text_lit(text, "{\"type\":\"object\",\"properties\":{");
+    for (int i = 0; i < query->shape.members_count; i++) {
+        const struct row_member *member = &query->shape.members[i];
+        if (i)
+            text_byte(text, ',');
+        text_add(text, member->key);
+        /* Nullable: Describe does not say which columns are never NULL. */
+        json_schema_type_write(text, member->type, -1, true, NULL, query->encoding);
+    }
+    text_lit(text, "}}");
+}
+
+static void content_document(struct text *text, const struct query *query)
+{
+    text_lit(text, ",\"content\":{\"application/json\":{\"schema\":");
+    if (query->result == RESULT_MANY) {
+        text_lit(text, "{\"type\":\"object\",\"required\":[\"data\"");
+        text_add_z(text, query->page.asked ? ",\"page\"" : "");
+        text_lit(text, "],\"properties\":{\"data\":{\"type\":\"array\",\"items\":");
+        object_document(text, query);
+        text_add_z(text, query->page.asked ? "},\"page\":{\"$ref\":\"#/components/schemas/Page\"}}}" : "}}}");
+    } else if (query->result == RESULT_SCALAR) {
+        json_schema_type_write(text, query->shape.members[0].type, -1, true, NULL, query->encoding);
+    } else {
+        object_document(text, query);
+    }
+    text_byte(text, '}');
+    if (query->result == RESULT_MANY && query->method == HTTP_GET) {
+        text_lit(text, ",\"application/x-ndjson\":{\"schema\":");
+        object_document(text, query);
+        text_byte(text, '}');
+    }
+    text_byte(text, '}');
+}
+
+static void headers_document(struct text *text, const struct query *query)
+{
+    text_lit(text, ",\"headers\":{\"X-Request-Id\":{\"$ref\":\"#/components/headers/X-Request-Id\"}");
+    if (query->method == HTTP_GET && !query->stream)
+        text_lit(text, ",\"ETag\":{\"$ref\":\"#/components/headers/ETag\"}");
+    if (query->page.asked)
+        text_lit(text, ",\"Link\":{\"$ref\":\"#/components/headers/Link\"}");
+    text_byte(text, '}');
+}
+
+static void answers_document(struct text *text, const struct query *query)
+{
+    const bool body = query->method == HTTP_POST || query->method == HTTP_PUT || query->method == HTTP_PATCH;
+    if (query->result == RESULT_NONE) {
+        text_lit(text, "\"responses\":{\"204\":{\"description\":\"Done.\"}");
+    } else {
+        text_lit(text, "\"responses\":{\"200\":{\"description\":\"The answer.\"");
+        headers_document(text, query);
+        content_document(text, query);
+        text_byte(text, '}');
+        if (query->method == HTTP_GET && !query->stream)
+            text_lit(text, ",\"304\":{\"description\":\"If-None-Match names the answer's ETag.\"}");
+    }
+    text_lit(text, ",\"400\":{\"$ref\":\"#/components/responses/Invalid\"}");
+    if (query->result == RESULT_ONE)
+        text_lit(text, ",\"404\":{\"$ref\":\"#/components/responses/NotFound\"}");
+    if (body)
+        text_lit(text, ",\"415\":{\"$ref\":\"#/components/responses/MediaType\"}");
+    if (body || query->depth_max)
+        text_lit(text, ",\"422\":{\"$ref\":\"#/components/responses/Validation\"}");
+    text_lit(text, ",\"503\":{\"$ref\":\"#/components/responses/Unavailable\"},"
+                   "\"504\":{\"$ref\":\"#/components/responses/Timeout\"}}");
+}
+
+static const char *method_key(enum http_method method)
+{
+    static const char *const keys[HTTP_METHODS] = { [HTTP_GET] = "get",
+                                                    [HTTP_POST] = "post",
+                                                    [HTTP_PUT] = "put",
+                                                    [HTTP_PATCH] = "patch",
+                                                    [HTTP_DELETE] = "delete" };
+    return keys[method];
+}
+
+static void operation_document(struct text *text, const struct query *query)
+{
+    text_printf(text, "\"%s\":{\"operationId\":\"query_%s_", method_key(query->method),
+                method_key(query->method));
+    for (const char *at = query->pattern; *at; at++)
+        text_byte(text, (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9')
+                            ? *at
+                            : '_');
+    text_lit(text, "\",\"tags\":[\"queries\"],\"summary\":");
+    json_write_string(text, query->summary.size ? query->summary : bytes_of(query->pattern));
+    if (query->description.size) {
+        text_lit(text, ",\"description\":");
+        json_write_string(text, query->description);
+    }
+    text_byte(text, ',');
+    params_document(text, query);
+    body_document(text, query);
+    answers_document(text, query);
+    text_byte(text, '}');
+}
+
+/* What serves the route now, or NULL. */
+static const struct query *serving(const struct query *query)
+{
+    return query->lacks ? query->fallback : query;
+}
+
+/* Queries of one path stand together, whatever file they come from. */
+void query_document(const void *loaded, const struct resource_set *set, struct text *paths)
+{
+    const struct query_set *queries = loaded;
+    (void)set;
+    for (int i = 0; i < queries->count; i++) {
+        const struct query *query = serving(&queries->queries[i]);
+        bool earlier = query == NULL;
+        for (int k = 0; k < i && !earlier; k++)
+            earlier =
+                serving(&queries->queries[k]) && strcmp(queries->queries[k].pattern, query->pattern) == 0;
+        if (earlier)
+            continue;
+        text_byte(paths, ',');
+        json_write_key(paths, bytes_of(query->pattern));
+        text_byte(paths, '{');
+        operation_document(paths, query);
+        for (int k = i + 1; k < queries->count; k++) {
+            const struct query *other = serving(&queries->queries[k]);
+            if (!other || strcmp(other->pattern, query->pattern) != 0)
+                continue;
+            text_byte(paths, ',');
+            operation_document(paths, other);
+        }
+        text_byte(paths, '}');
+    }
+}

@@ -1,0 +1,29 @@
+#pragma once
+/* query_head.h - the head of a file of queries/ as it was written. */
+#include "wire/shape.h"
+
+struct head_param {
+    struct bytes name, preset, description, min, max, pattern;
+    int64_t length_min, length_max;
+    struct shape_texts choices;
+    bool required;
+    const struct yaml_node *node;
+};
+struct head_page {
+    const struct yaml_node *node;
+    struct shape_texts by;
+    int64_t limit, max;
+    bool unique;
+};
+struct head {
+    const struct yaml_node *node;
+    struct bytes route, summary, description, cache_control, fallback, depth_column;
+    int access, result;
+    bool stream;
+    int64_t timeout_ns, depth;
+    struct shape_list params;
+    struct head_page page;
+    const struct yaml_node *requires;
+};
+enum { HEAD_CLOSED, HEAD_PUBLIC };
+extern const struct shape query_head_shape;
