@@ -1,4 +1,5 @@
 /* observe.c - the door of the room that watches: probes, metrics, latency of each route, the access log. */
+#include "features/observe/blocked.h"
 #include "features/observe/exposition.h"
 #include "features/observe/routes.h"
 
@@ -17,6 +18,7 @@ enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
 
 struct conf {
     int64_t access_log, slow_ns, ready_damping_ns;
+    const char *ready_requires;
 };
 
 struct observe {
@@ -25,6 +27,8 @@ struct observe {
     const struct kit *kit;
 };
 
+static struct metric routes_not_ready =
+    GAUGE("routes_not_ready", "routes", "Routes that answer 503 since the database lacks what they need.");
 static struct metric requests_slow = COUNTER("requests_slow", "requests", "Answers later than observe.slow.");
 
 /* ---- probes ---- */
@@ -54,15 +58,19 @@ static bool readyz(struct req *req, void *room)
     const bool schema = kit_here.set != NULL; /* so the database was there once: only then is a blip one */
     const bool database = pool.healthy || (schema && blip);
     const bool draining = http_server_draining(observe->kit->server);
-    const bool ready = database && schema && !draining;
+    const struct blocked *blocked = req->route->data;
+    const bool routes = !blocked_badly(blocked);
+    const bool ready = database && schema && routes && !draining;
     answer_status(req, ready ? 200 : 503);
     answer_header(req, "Cache-Control", BYTES("no-store"));
     struct text *text = answer_text(req);
-    text_printf(text, "{\"status\":\"%s\",\"checks\":{\"database\":%s,\"schema\":%s,\"accepting\":%s}",
-                ready ? "ready" : "not_ready", database ? "true" : "false", schema ? "true" : "false",
-                draining ? "false" : "true");
+    text_printf(
+        text, "{\"status\":\"%s\",\"checks\":{\"database\":%s,\"schema\":%s,\"routes\":%s,\"accepting\":%s}",
+        ready ? "ready" : "not_ready", database ? "true" : "false", schema ? "true" : "false",
+        routes ? "true" : "false", draining ? "false" : "true");
     if (kit_here.missing_count > 0)
         text_printf(text, ",\"resources_not_ready\":%d", kit_here.missing_count);
+    blocked_write(text, blocked, req->admin); /* what is lacking is the operator's business alone */
     text_lit(text, "}\n");
     return true;
 }
@@ -122,6 +130,8 @@ static bool observe_open(const void *conf, const struct kit *kit, void **ret_roo
 static bool observe_routes(void *room, struct router *router, struct resource_set *set, void *loaded)
 {
     (void)set;
+    const struct observe *observe = room;
+    const int probes = router_count(router);
     const struct route routes[] = {
         { .method = HTTP_GET, .pattern = "/livez", .run = livez, .room = room, .both = true, .exempt = true },
         { .method = HTTP_GET,
@@ -140,6 +150,10 @@ static bool observe_routes(void *room, struct router *router, struct resource_se
     for (size_t i = 0; i < array_count(routes); i++)
         if (!router_add(router, &routes[i]))
             return false;
+    struct blocked *blocked = blocked_make(router, observe->conf->ready_requires);
+    router_on_free(router, blocked_free, blocked);
+    router_route(router, probes + 1)->data = blocked; /* /readyz */
+    metric_set(&routes_not_ready, blocked_count(blocked));
     for (int i = 0; i < router_count(router); i++) {
         struct route *route = router_route(router, i);
         route->observed = route_record_of(http_method_names[route->method], route->pattern);
@@ -174,11 +188,15 @@ const struct module observe_module = {
               .max = 300 * NS_PER_S,
               .preset = 3 * NS_PER_S,
               .doc = "How long the database may be away before /readyz says no." },
+            KNOB(conf, ready_requires, .kind = KNOB_TEXT, .preset_text = "",
+                 .doc = "Routes that must have their schema before /readyz says yes: all, or a list as in "
+                        "\"GET /v1/orders, POST /v1/orders\". Without it a route that lacks its schema "
+                        "answers 503 and the process stays ready."),
             { 0 } },
     .open = observe_open,
     .close = free,
     .routes = observe_routes,
     .filters = (const struct module_filter[]){ { STAGE_OBSERVE, watch }, { 0 } },
-    .metrics = (struct metric *const[]){ &requests_slow, &route_duration, &route_database, &route_requests,
-                                         &route_bytes, NULL },
+    .metrics = (struct metric *const[]){ &requests_slow, &routes_not_ready, &route_duration, &route_database,
+                                         &route_requests, &route_bytes, NULL },
 };

@@ -64,6 +64,7 @@ static bool resource_routes(const struct rest *rest, struct router *router, cons
             .data = resource,
             .room = (void *)rest,
             .run = resource->missing.size ? not_ready : handlers[i].run,
+            .not_ready = resource->missing.size ? resource->missing.data : NULL,
         };
         if (!router_add(router, &route))
             return false;
