@@ -4,14 +4,10 @@
 #include <getopt.h>
 
 #include "app/exposure.h"
-#include "app/folder.h"
-#include "app/house.h"
-#include "app/modules.h"
-#include "app/snapshot.h"
+#include "app/loaded.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "kit/here.h"
-#include "model/plan.h"
+#include "model/index_advice.h"
 
 struct check_options {
     const char *folder;
@@ -52,48 +48,20 @@ static int report(const struct check_options *options, const struct diagnostics 
     return errors ? EXIT_FOUND : EXIT_OK;
 }
 
-/* What the features make of their own files, typed by the database. */
-static WAITS bool load_check(struct app_conf *conf, struct resource_set *set, struct diagnostics *diagnostics)
-{
-    struct house house = { .conf = conf };
-    house.kit = (struct kit){ .app_folder = conf->folder,
-                              .loopback = listens_on_loopback(conf->listen),
-                              .rooms = house.rooms,
-                              .loaded = house.loaded,
-                              .modules = modules };
-    const struct load load = { conf->folder,       set,           diagnostics,
-                               diagnostics->arena, kit_here.pool, folder_sources };
-    const bool loaded = house_modules_open(&house) && snapshot_load(&load, house.rooms, house.loaded);
-    snapshot_unload(house.loaded);
-    house_modules_close(&house);
-    return loaded;
-}
-
 static int check_ask(struct app_conf *conf, void *arg)
 {
     const struct check_options *options = arg;
     fiber_deadline_set(core_now_ns() + 120 * NS_PER_S);
-    struct arena arena;
-    arena_init(&arena, 1LL << 30);
-    struct folder_files files;
-    struct diagnostics diagnostics;
-    diagnostics_init(&diagnostics, &arena, 200);
-    const struct pg_encoding encoding = { .bigint_as_string = conf->bigint == BIGINT_STRING };
-    struct catalog *catalog = NULL;
-    struct resource_set *set = NULL;
+    struct loaded_app app;
     int code = EXIT_ENVIRONMENT;
-    if (pg_pool_warm(kit_here.pool) && catalog_read(kit_here.pool, NULL, &catalog) &&
-        folder_read(&arena, conf->folder, "resources", ".yaml", &files) &&
-        resource_set_make(catalog, files.sources, files.count, &encoding, &diagnostics, &set) &&
-        plan_compile(set) && load_check(conf, set, &diagnostics)) {
-        exposure_check(conf, set, &diagnostics);
-        code = report(options, &diagnostics, set);
+    if (loaded_app_open(conf, 200, &app)) {
+        exposure_check(conf, app.set, &app.diagnostics);
+        index_advice_check(app.set, &app.diagnostics);
+        code = report(options, &app.diagnostics, app.set);
     } else {
         (void)command_failed();
     }
-    resource_set_unref(set);
-    catalog_unref(catalog);
-    arena_done(&arena);
+    loaded_app_close(&app);
     return code;
 }
 

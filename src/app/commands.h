@@ -5,8 +5,8 @@
 #include "app/config.h"
 #include "kit/module.h"
 
-extern const struct command command_dev, command_init, command_check, command_serve, command_ctl,
-    command_reference;
+extern const struct command command_dev, command_init, command_check, command_explain, command_serve,
+    command_ctl, command_reference;
 
 /* Every command, the house's first. */
 void commands_each(void (*see)(const struct command *command, void *arg), void *arg);

@@ -53,7 +53,7 @@ TEST(a_file_may_be_a_script_and_everything_is_closed)
     expect_eq(got.statements[1].params_count, 2);
     expect_eq(got.statements[1].params[0], 1); /* $1 is :y */
     expect_eq(got.statements[1].params[1], 0);
-    expect_eq(got.statements[1].offset, 103);
+    expect_eq(got.statements[1].offset, 91);
     expect(parse("select 1; -- done\n /* really */ "));
     expect_eq(got.statements_count, 1);
     expect(!parse("select 'a"));

@@ -105,6 +105,7 @@ const struct module rest_module = {
     .open = rest_open,
     .close = free,
     .routes = rest_routes,
+    .explain = rest_statement,
     .problems =
         (const struct problem *const[]){ &PROBLEM_PRECONDITION, &PROBLEM_PRECONDITION_REQUIRED, NULL },
 };

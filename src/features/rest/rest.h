@@ -3,6 +3,7 @@
  * model's terms. */
 #include "http/req.h"
 #include "kit/here.h"
+#include "kit/module.h"
 #include "kit/page.h"
 #include "model/plan.h"
 #include "wire/preference.h"
@@ -51,6 +52,9 @@ bool rest_if_match(struct req *req, const struct resource *resource, struct byte
 /* If-None-Match: * of a change: the row must not be there yet. Errors: PROBLEM_QUERY for tags, which a change
  * does not take. */
 bool rest_if_absent(struct req *req, bool *ret_absent);
+/* module.explain: the statement of a read. */
+WAITS bool rest_statement(void *room, struct req *req, struct kit_explained *ret_explained);
+
 /* The handlers. */
 bool rest_list(struct req *req, void *room);
 bool rest_get(struct req *req, void *room);

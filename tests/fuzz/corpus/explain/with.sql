@@ -1,0 +1,1 @@
+with recursive a(n) as (select 1 union all select n + 1 from a) search depth first by n set o cycle n set c using p, b as not materialized (select ')' from a), "c" as materialized (with d as (select 1) select * from d) select * from b, "c" where x = $1 -- with e as (
