@@ -26,12 +26,18 @@ static void on_rule(void *arg, const char *code, const char *message)
     on_violation(arg, "", code, message);
 }
 
+/* A request that is explained and not served has no body: what would stand there stands in its URL. */
+static bool is_explained(const struct req *req)
+{
+    return req->exchange == NULL;
+}
+
 static WAITS bool body_read(struct req *req, const struct query *query, struct json_doc *ret_doc)
 {
     bool wanted = false;
     for (int i = 0; i < query->params_count; i++)
         wanted |= query->params[i].place == PLACE_BODY;
-    if (!wanted)
+    if (!wanted || is_explained(req))
         return true;
     if (!bytes_is_nocase(req_content_type(req), "application/json"))
         return fail(&PROBLEM_MEDIA_TYPE, "send the body as application/json");
@@ -63,7 +69,9 @@ static void refuse_unknown(struct reading *reading, const struct query *query, c
     for (size_t i = 0; i < req->uri.pairs_count; i++) {
         struct query_param unknown = { .name = req->uri.pairs[i].name };
         reading->param = &unknown;
-        if (!param_find(query, unknown.name, PLACE_QUERY) && !query_is_own_name(query, unknown.name))
+        if (!param_find(query, unknown.name, PLACE_QUERY) &&
+            !(is_explained(req) && param_find(query, unknown.name, PLACE_BODY)) &&
+            !query_is_own_name(query, unknown.name))
             on_violation(reading, "", "unknown_field", "is no parameter of this query");
     }
     if (!doc->nodes)
@@ -84,7 +92,8 @@ static struct bytes text_of(struct req *req, const struct query_param *param)
         const char *name = arena_copy(&req->arena, param->name);
         return name ? req_param(req, name) : text;
     }
-    for (size_t i = 0; param->place == PLACE_QUERY && i < req->uri.pairs_count; i++)
+    const bool in_url = param->place == PLACE_QUERY || (param->place == PLACE_BODY && is_explained(req));
+    for (size_t i = 0; in_url && i < req->uri.pairs_count; i++)
         if (bytes_equal(req->uri.pairs[i].name, param->name))
             text = req->uri.pairs[i].value;
     return text;
