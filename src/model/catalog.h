@@ -112,7 +112,8 @@ struct relation {
     bool of_extension;                       /* belongs to an extension: nobody's data */
     bool insertable, updatable, deletable;   /* for this role, views included */
     bool can_select;
-    double rows_estimate; /* reltuples, -1 unknown: for advice only, never shown to clients */
+    bool can_select_whole; /* by a right on the table itself, so its system columns too */
+    double rows_estimate;  /* reltuples, -1 unknown: for advice only, never shown to clients */
 };
 
 struct catalog {

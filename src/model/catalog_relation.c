@@ -166,6 +166,7 @@ static void relation_finish(struct relation *relation)
     bool inserts = relation->columns_count == 0, updates = false;
     if (relation->columns)
         qsort(relation->columns, (size_t)relation->columns_count, sizeof *relation->columns, by_number);
+    relation->can_select_whole = (facts->rights & RIGHT_SELECT) && (facts->rights & RIGHT_USAGE);
     relation->can_select =
         relation->columns_count == 0 && (facts->rights & RIGHT_SELECT) && (facts->rights & RIGHT_USAGE);
     for (int i = 0; i < relation->columns_count; i++) {

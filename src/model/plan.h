@@ -72,10 +72,10 @@ struct plan {
  * the part, PROBLEM_TOO_LARGE past the arena's ceiling.
  *
  * Order: what is asked for, then the key, so that no two rows are equal. Rows of a relation without a key are
- * told apart by a hash of all they show: rows that are equal in everything may be missed where a page ends
- * between them. A filter whose path select embeds narrows that embed (and its parents with !inner); any other
- * path asks that such a related row exists. A list inside a row holds at most its resource's page_max rows.
- * Cost: 0.3 to 2 µs. */
+ * told apart by a hash of all they show and, in tables, by where they lie; in a view, rows that are equal in
+ * everything may be missed where a page ends between them. A filter whose path select embeds narrows that
+ * embed (and its parents with !inner); any other path asks that such a related row exists. A list inside a
+ * row holds at most its resource's page_max rows. Cost: 0.3 to 2 µs. */
 bool plan_list(struct arena *arena, const struct resource *resource, const struct list_query *query,
                const struct plan_context *context, const struct cursor_box *cursors, struct plan *ret_plan);
 /* key: text values in the order of resource->key. Errors: false; *ret_impossible when no row can have such a

@@ -212,8 +212,7 @@ static bool is_short(const struct column *column, const struct pg_type *type)
     }
 }
 
-/* Without a key, rows are told apart by all they show: a hash of it, which fits into a cursor. Rows that are
- * equal in everything stay equal: a page may end between them and then the next one begins behind them. */
+/* Without a key, rows are told apart by all they show: a hash of it, which fits into a cursor. */
 static bool row_hash_add(struct maker *maker)
 {
     struct plan_key *key = key_add(maker);
@@ -238,6 +237,28 @@ static bool row_hash_add(struct maker *maker)
     return text_ok(&part.sql) ? name_key(maker, key, maker->order->keys_count) : fail_memory();
 }
 
+/* Rows that are equal in everything are told apart by where they lie, in a table or a materialized view. That
+ * is a place until the row is changed, so it comes last: only among equals may one be met twice or not at
+ * all, and only if it is changed meanwhile. A view has no places: there a page may end between equal rows and
+ * the next one begins behind them (`lintel check` says so). */
+static bool place_add(struct maker *maker)
+{
+    const struct relation *relation = maker->resource->relation;
+    if ((relation->kind != RELATION_TABLE && relation->kind != RELATION_MATVIEW) || relation->has_children ||
+        !relation->can_select_whole)
+        return true;
+    struct plan_key *key = key_add(maker);
+    if (!key)
+        return false;
+    struct plan_builder part = { .arena = maker->builder->arena };
+    text_init(&part.sql, part.arena, 16);
+    plan_alias(&part, maker->alias);
+    text_lit(&part.sql, ".ctid");
+    key->sql = text_bytes(&part.sql);
+    key->type = pg_type_builtin(27);
+    return text_ok(&part.sql) ? name_key(maker, key, maker->order->keys_count) : fail_memory();
+}
+
 static bool keyless_add(struct maker *maker)
 {
     int added = maker->order->keys_count;
@@ -252,7 +273,7 @@ static bool keyless_add(struct maker *maker)
             return false;
         added++;
     }
-    return row_hash_add(maker);
+    return row_hash_add(maker) && place_add(maker);
 }
 
 /* Tie-breakers go the way of the last key, so that an order of one direction stays one that an index can

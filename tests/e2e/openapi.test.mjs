@@ -130,6 +130,21 @@ test("the nasty database: redocly finds no error, every documented GET answers a
   assert.deepEqual(lint.problems.filter((problem) => problem.severity === "error"), []);
 });
 
+test("queries of every kind: redocly finds no error, and the documented fields are those that come", async (t) => {
+  const api = await serve(t, { sql: SHOP, app: { ...SHOP_APP,
+    "queries/pages.sql": "/* access: public\n   summary: Pages\n   params: {most: {default: 100, min: 1}} \n   page: {by: [id], limit: 2} */ select id, name from customer where id < :most::int",
+    "queries/deep.sql": "/* access: public\n   depth: 3 */ with recursive t as (select 1 as n, 0 as depth union all select n + 1, depth + 1 from t where depth < :depth and n < 3) select n, depth from t",
+    "queries/script.sql": "/* route: POST /v1/script/{kind}\n   access: public\n   result: one\n   params: {word: {enum: [a, b], required: false}, kind: {pattern: '^[a-z]+$'}} */ create temp table s on commit drop as select :word::text as word, :kind::text as kind; select word, kind from s",
+    "queries/flow.sql": "/* access: public\n   stream: true */ select id, name from customer", "queries/sum.sql": "/* access: public\n   result: scalar */ select count(*) from customer",
+  } });
+  const reply = await api.get("/openapi.json").expect(200);
+  const lint = await redocly(t, reply.text);
+  assert.deepEqual(lint.problems.filter((problem) => problem.severity === "error"), []);
+  const documented = (path) => reply.json.paths[path].get.responses["200"].content["application/json"].schema;
+  for (const path of ["/v1/pages", "/v1/deep", "/v1/flow", "/v1/sum"]) assert.deepEqual(violations(reply.json, documented(path), (await api.get(path).expect(200)).json), [], path);
+  await api.post("/v1/script/x", { word: "a" }).expect(200, { word: "a", kind: "x" });
+});
+
 test("/errors is the catalogue that the reference prints, and holds every code that is met", async (t) => {
   const api = await serve(t, { sql: SHOP, app: SHOP_APP });
   const { problems } = (await api.get("/errors").expect(200)).json;

@@ -1,8 +1,8 @@
-// 12. Optimistic and pessimistic locking, the optimistic half: a version column becomes an ETag, and a change made under a condition
-// happens once or not at all.
+// 12. Optimistic and pessimistic locking: a version column becomes an ETag, and a change made under a condition happens once or not at all;
+// a script of queries/ takes the locks that its SQL declares, alone or beside versions.
 //
-// partly: declared locks (for_update, skip_locked, nowait) and the hybrid need queries/*.sql and jobs; `version: xmin` and `on_conflict: reapply` are not there
-import { assert, serve, test } from "../lib/lintel.mjs";
+// partly: `version: xmin` and `on_conflict: reapply` are not there; the queue that takes by SKIP LOCKED itself needs jobs
+import { assert, eventually, serve, test } from "../lib/lintel.mjs";
 
 const SQL = `
 CREATE TABLE seat (id integer PRIMARY KEY, holder text, version integer NOT NULL DEFAULT 1);
@@ -86,4 +86,64 @@ test("a tag is of one representation: other columns, another tag; both are good 
   assert.notEqual(whole, part);
   await api.get("/v1/seat/5?select=id", { "If-None-Match": whole }).expect(200);
   await api.patch("/v1/seat/5", { holder: "x" }, { "If-Match": part }).expect(200);
+});
+
+// ---- locks: a script of queries/ is one transaction, and the clause that PostgreSQL has for it is the declaration ----
+
+const LOCKS = `
+CREATE TABLE task (id integer PRIMARY KEY, state text NOT NULL DEFAULT 'new', worker text); INSERT INTO task SELECT n FROM generate_series(1, 40) n;
+CREATE TABLE basket (id integer PRIMARY KEY, total numeric NOT NULL DEFAULT 0); INSERT INTO basket VALUES (1, 30);
+CREATE TABLE line (id integer PRIMARY KEY, basket integer REFERENCES basket, amount numeric NOT NULL, version integer NOT NULL DEFAULT 1);
+INSERT INTO line VALUES (1, 1, 10), (2, 1, 20);`;
+const QUERIES = {
+  "queries/take.sql": `/* route: POST /v1/take
+   access: public
+   result: one */
+    update public.task set state = 'taken', worker = :worker where id = (select id from public.task where state = 'new' order by id limit 1 for update skip locked) returning id`,
+  "queries/reserve.sql": `/* route: POST /v1/tasks/{id}/reserve
+   access: public
+   result: one */
+    create temp table mine on commit drop as select id from public.task where id = :id for update nowait;
+    update public.task set state = 'reserved' where id in (select id from mine);
+    select id, (select count(*) from pg_sleep(:hold)) as held from mine`,
+  "queries/line.sql": `/* route: POST /v1/baskets/{basket}/lines/{id}
+   access: public
+   result: one */
+    create temp table parent on commit drop as select id from public.basket where id = :basket for update;
+    create temp table changed (id integer) on commit drop;
+    with done as (update public.line set amount = :amount, version = version + 1 where id = :id and basket in (select id from parent) and version = :version returning id)
+      insert into changed select id from done;
+    update public.basket b set total = (select sum(l.amount) from public.line l where l.basket = b.id) where b.id = :basket and exists (select from changed);
+    select l.id, l.version, b.total from changed c join public.line l on l.id = c.id join public.basket b on b.id = l.basket`,
+};
+
+test("skip locked: any free task will do, and no two workers get the same", async (t) => {
+  const api = await serve(t, { sql: LOCKS, app: QUERIES });
+  const taken = await Promise.all(Array.from({ length: 50 }, (_, i) => api.post("/v1/take", { worker: `w${i}` })));
+  const ids = taken.filter((reply) => reply.status === 200).map((reply) => reply.json.id);
+  assert.equal(new Set(ids).size, ids.length, "each once");
+  const rest = [];
+  for (let reply; (reply = await api.post("/v1/take", { worker: "late" })).status === 200; ) rest.push(reply.json.id);
+  assert.deepEqual([...ids, ...rest].sort((a, b) => a - b), Array.from({ length: 40 }, (_, i) => i + 1));
+  await api.post("/v1/take", { worker: "late" }).expect(404);
+});
+
+test("nowait: this one task or a 409 at once, never a queue", async (t) => {
+  const api = await serve(t, { sql: LOCKS, app: QUERIES });
+  const first = api.post("/v1/tasks/7/reserve", { hold: 1 }).then((reply) => reply); // sent now, awaited below
+  await eventually(async () => (await api.sql("SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))[0].n > 0);
+  await api.post("/v1/tasks/7/reserve", { hold: 0 }).expect(409, { error_code: "conflict.locked" });
+  await api.post("/v1/tasks/8/reserve", { hold: 0 }).expect(200, { id: 8 });
+  assert.equal((await first).status, 200);
+  await api.post("/v1/tasks/7/reserve", { hold: 0 }).expect(200);
+});
+
+test("the hybrid: the parent is locked, the children go by version; the sum is always theirs", async (t) => {
+  const api = await serve(t, { sql: LOCKS, app: QUERIES });
+  const change = (id, amount, version) => api.post(`/v1/baskets/1/lines/${id}`, { amount, version });
+  const outcomes = await Promise.all(Array.from({ length: 12 }, (_, i) => change(1 + (i % 2), 100 + i, 1)));
+  assert.deepEqual(outcomes.map((reply) => reply.status).sort(), [200, 200, ...Array(10).fill(404)], "one change of each line, the others saw an old version");
+  await change(1, 5, 2).expect(200, { version: 3 });
+  const [{ total, sum }] = await api.sql("SELECT total::int, (SELECT sum(amount)::int FROM line) AS sum FROM basket");
+  assert.equal(total, sum);
 });

@@ -1,7 +1,7 @@
 // 20. Pagination: keyset both ways, cursors that say nothing, a total for who asks, and OFFSET only as deep as it is fine.
 //
-// partly: `lintel check` naming the index that an order with a filter lacks needs the advisor; page anchors are not cached
-import { assert, serve, test } from "../lib/lintel.mjs";
+// partly: page anchors are not cached
+import { assert, lintel, serve, test } from "../lib/lintel.mjs";
 
 const ROWS = 20000;
 const SQL = `
@@ -120,4 +120,20 @@ test("a deep page costs what a shallow one costs; an offset runs over keys first
   assert.doesNotMatch(keyset, /offset/i);
   const offset = await asked("/v1/ticket?order=board,number&limit=10&offset=9000");
   assert.match(offset, /offset[\s\S]*join/i);
+});
+
+test("the index that an order, or an order with a filter, lacks is named: by check for what is declared, by explain for what is asked", async (t) => {
+  const api = await stage(t);
+  const run = (...words) => lintel([...words, api.dir], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
+  assert.doesNotMatch((await run("check")).stdout, /no index/, "due desc, board, number is there; behind it a sort of few rows is enough");
+  api.write("resources/ticket.yaml", `${APP["resources/ticket.yaml"].replace("due.desc", "prio.desc, due")}`);
+  assert.match((await run("check")).stdout, /ticket: no index serves its order[^\n]*\n *CREATE INDEX CONCURRENTLY ON "public"\."ticket" \("prio" DESC, "due", "board", "number"\)/);
+  const asked = await run("explain", "--route", "GET /v1/ticket?prio=eq.3&order=title", "--json");
+  assert.equal(asked.code, 1);
+  const fix = JSON.parse(asked.stdout).findings.find((f) => f.code === "missing_index").fix;
+  await api.sql(fix);
+  await api.sql("ANALYZE ticket");
+  const after = JSON.parse((await run("explain", "--route", "GET /v1/ticket?prio=eq.3&order=title", "--json")).stdout);
+  assert.ok(!after.findings.some((f) => f.code === "missing_index"));
+  assert.match(JSON.stringify(after.plan), /ticket_prio_title/, "and the planner takes it");
 });

@@ -1,7 +1,5 @@
 // 70. Wrong pages: while others insert, update and delete, a walk meets every row that was there all along exactly once, in order.
-//
-// partly: `lintel check` naming the index that is missing needs the advisor
-import { assert, serve, test } from "../lib/lintel.mjs";
+import { assert, lintel, serve, test } from "../lib/lintel.mjs";
 
 // A small generator, so that a failure can be repeated: the seed is in its message.
 const random = (seed) => () => { seed = (seed + 0x6d2b79f5) | 0; let x = Math.imul(seed ^ (seed >>> 15), 1 | seed); x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x; return ((x ^ (x >>> 14)) >>> 0) / 4294967296; };
@@ -110,4 +108,25 @@ test("OFFSET under inserts shows a row twice, which is why it is not the preset"
   const seen = new Set(first.data.map(name));
   assert.ok(byOffset.data.some((row) => seen.has(name(row))));
   assert.ok(!byCursor.data.some((row) => seen.has(name(row))));
+});
+
+test("the index that a page lacks is named", async (t) => {
+  const api = await serve(t, { sql: `${SQL} INSERT INTO post SELECT n % 20, n, 1, n % 6, n % 500, now(), false FROM generate_series(10000, 25000) n; ANALYZE post;`, app: { ...APP, "resources/post.yaml": `table: public.post\n${rw}order: [rank.desc, score]\n` } });
+  const checked = await lintel(["check", api.dir], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
+  assert.match(checked.stdout, /post: no index serves its order[^\n]*\n *CREATE INDEX CONCURRENTLY ON "public"\."post" \("rank" DESC, "score", "a", "b"\)/);
+});
+
+test("a table without a key: rows that are equal in everything are met, each once; of a view check says that they may not be", async (t) => {
+  const api = await serve(t, { sql: "CREATE TABLE twin (word text, n integer); INSERT INTO twin SELECT 'w' || n % 5, n % 7 FROM generate_series(1, 300) n; CREATE VIEW twins AS SELECT word, n FROM twin; GRANT SELECT ON twin, twins TO app;",
+    app: { "resources/twin.yaml": "table: public.twin\naccess: public\n", "resources/twins.yaml": "table: public.twins\naccess: public\n" } });
+  for (const order of ["", "&order=n.desc", "&order=word,n"]) {
+    const rows = await walk(api, `/v1/twin?limit=7${order}`, "after");
+    assert.equal(rows.length, 300, order);
+    let cursor = null, last = null;
+    do { last = (await api.get(`/v1/twin?limit=7${order}${cursor ? `&after=${cursor}` : ""}`).expect(200)).json; cursor = last.page.next; } while (cursor);
+    assert.equal((await walk(api, `/v1/twin?limit=7${order}`, "before", last.page.prev)).length + last.data.length, 300);
+  }
+  const checked = await lintel(["check", api.dir], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
+  assert.match(checked.stdout, /resources\/twins\.yaml:1:1: warning: twins: without a key[^]*`key: /);
+  assert.doesNotMatch(checked.stdout, /twin: without a key/);
 });
