@@ -12,334 +12,7 @@
  * changed) SELECT …, t.changed FROM target LEFT JOIN w AS t ON true
  *
  * No row: it is not there. A row whose `changed` is NULL: it is there, but has another version. */
-#include "model/plan_body.h"
-#include "wire/pgtext.h"
-#include "wire/sqltext.h"
-
-struct writing {
-    struct plan_builder builder;
-    const struct resource *resource;
-    const struct write_query *query;
-    struct plan_node *root;
-    struct plan_body body;
-    struct bytes key[PLAN_KEYS_MAX];
-    bool has_key, returns_rows;
-    bool wrapped;       /* WITH … SELECT */
-    bool holds_version; /* expected_version was given */
-    bool asks_insert;   /* whether an upsert inserted */
-    struct text list;   /* the select list of the answer */
-    struct plan_columns columns;
-};
-
-static bool fail_memory(void)
-{
-    return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
-}
-
-static void names_write(struct text *sql, const struct resource *resource, const struct field *field)
-{
-    text_add(sql, plan_column_of(resource, field->column)->sql);
-}
-
-/* ---- what comes back ---- */
-
-/* A name of `w` that is no column of the relation. */
-static struct bytes marker_name(const struct writing *writing)
-{
-    static const char *const names[] = { "changed",    "changed_",  "changed__",
-                                         "changed___", "w_changed", "w__changed" };
-    size_t i = 0;
-    while (i + 1 < array_count(names) && relation_column(writing->resource->relation, bytes_of(names[i])))
-        i++;
-    return bytes_of(names[i]);
-}
-
-static bool shows_embeds(const struct plan_node *root)
-{
-    for (int i = 0; i < root->items_count; i++)
-        if (root->items[i].embed)
-            return true;
-    return false;
-}
-
-/* The answer's columns are written aside first: the statement inside must return what they need. */
-static bool list_write(struct writing *writing, struct plan *plan)
-{
-    struct plan_builder *builder = &writing->builder;
-    const struct resource *resource = writing->resource;
-    const struct text sql = builder->sql;
-    text_init(&builder->sql, builder->arena, 256);
-    if (!plan_columns_init(&writing->columns, builder, writing->root, true) ||
-        !plan_columns_write(&writing->columns, writing->root, &plan->shape))
-        return false;
-    plan->version_column = plan_version_column(&writing->columns, writing->root);
-    plan->key_columns = ARENA_ARRAY(builder->arena, int, (size_t)resource->key_count + 1);
-    if (!plan->key_columns)
-        return fail_memory();
-    for (int i = 0; i < resource->key_count; i++)
-        plan->key_columns[plan->key_columns_count++] =
-            plan_columns_root(&writing->columns, writing->root, resource->key[i]->column);
-    if (writing->holds_version) {
-        plan->changed_column = plan_columns_add(&writing->columns);
-        text_lit(&builder->sql, "t.");
-        text_add(&builder->sql, marker_name(writing));
-    }
-    if (writing->asks_insert) {
-        plan->inserted_column = plan_columns_add(&writing->columns);
-        text_lit(&builder->sql, "NOT EXISTS (SELECT 1 FROM target)");
-    }
-    if (!writing->columns.count)
-        text_lit(&builder->sql, "true");
-    writing->list = builder->sql;
-    builder->sql = sql;
-    return true;
-}
-
-/* The columns of the relation that the answer is made of, each with what stands before it. */
-static const char *needed_write(struct writing *writing, const char *separator)
-{
-    const struct relation *relation = writing->resource->relation;
-    plan_need_join_columns(writing->root, writing->columns.root_needed);
-    for (int i = 0; i < relation->columns_count; i++) {
-        if (!writing->columns.root_needed[i])
-            continue;
-        text_add_z(&writing->builder.sql, separator);
-        separator = ", ";
-        plan_column_write(&writing->builder, 0, writing->resource, &relation->columns[i]);
-    }
-    return separator;
-}
-
-static void returning_write(struct writing *writing)
-{
-    struct text *sql = &writing->builder.sql;
-    if (!writing->wrapped) {
-        text_lit(sql, " RETURNING ");
-        text_add(sql, text_bytes(&writing->list));
-        return;
-    }
-    text_add_z(sql, needed_write(writing, " RETURNING "));
-    text_lit(sql, "true AS ");
-    text_add(sql, marker_name(writing));
-}
-
-/* In front of the statement, where the answer is selected from it. */
-static bool wrap_begin(struct writing *writing)
-{
-    struct plan_builder *builder = &writing->builder;
-    struct text *sql = &builder->sql;
-    if (!writing->wrapped)
-        return true;
-    text_lit(sql, "WITH ");
-    if (writing->holds_version || writing->asks_insert) {
-        text_lit(sql, "target AS (SELECT 1 FROM ");
-        plan_source_write(builder, writing->resource, NULL, 0);
-        text_lit(sql, " WHERE ");
-        plan_key_write(builder, writing->resource, writing->key);
-        if (plan_tenant_known(builder, writing->resource)) {
-            text_lit(sql, " AND ");
-            if (!plan_tenant_write(builder, writing->resource, 0))
-                return false;
-        }
-        text_lit(sql, "), ");
-    }
-    text_lit(sql, "w AS (");
-    return true;
-}
-
-static bool wrap_end(struct writing *writing)
-{
-    struct text *sql = &writing->builder.sql;
-    returning_write(writing);
-    if (!writing->wrapped)
-        return true;
-    text_lit(sql, ") SELECT ");
-    text_add(sql, text_bytes(&writing->list));
-    text_add_z(sql, writing->holds_version ? " FROM target LEFT JOIN w AS t ON true" : " FROM w AS t");
-    if (!plan_joins_write(&writing->builder, writing->root))
-        return false;
-    for (int i = 0; writing->body.many && i < writing->resource->key_count; i++) {
-        text_add_z(sql, i ? ", " : " ORDER BY ");
-        plan_column_write(&writing->builder, 0, writing->resource, writing->resource->key[i]->column);
-    }
-    return true;
-}
-
-/* ---- values ---- */
-
-static const struct pg_type *type_of(const struct writing *writing, const struct field *field)
-{
-    return plan_column_of(writing->resource, field->column)->type;
-}
-
-static void value_write(struct writing *writing, int row, const struct field *field)
-{
-    const struct plan_cell *cell = plan_body_cell(&writing->body, row, field);
-    if (cell->given)
-        plan_param_cast(&writing->builder, cell->value, type_of(writing, field));
-    else
-        text_lit(&writing->builder.sql, "DEFAULT");
-}
-
-/* A version that must not be NULL and has no default begins here. */
-static const char *first_version(const struct writing *writing)
-{
-    static const char *const first[] = { NULL, "1", "pg_catalog.clock_timestamp()",
-                                         "pg_catalog.gen_random_uuid()" };
-    const struct field *version = writing->resource->version;
-    return version && version->column->not_null && !version->column->has_default
-               ? first[plan_version_way(writing->resource)]
-               : NULL;
-}
-
-static void insert_columns_write(struct writing *writing)
-{
-    struct text *sql = &writing->builder.sql;
-    const char *separator = " (";
-    for (int i = 0; i < writing->resource->fields_count; i++) {
-        if (!writing->body.given[i])
-            continue;
-        text_add_z(sql, separator);
-        separator = ", ";
-        names_write(sql, writing->resource, &writing->resource->fields[i]);
-    }
-    if (first_version(writing)) {
-        text_add_z(sql, separator);
-        separator = ", ";
-        names_write(sql, writing->resource, writing->resource->version);
-    }
-    text_byte(sql, ')');
-}
-
-static void values_write(struct writing *writing)
-{
-    struct text *sql = &writing->builder.sql;
-    const char *version = first_version(writing);
-    text_lit(sql, " VALUES ");
-    for (int row = 0; row < writing->body.rows_count; row++) {
-        const char *separator = row ? ", (" : "(";
-        for (int i = 0; i < writing->resource->fields_count; i++) {
-            if (!writing->body.given[i])
-                continue;
-            text_add_z(sql, separator);
-            separator = ", ";
-            value_write(writing, row, &writing->resource->fields[i]);
-        }
-        if (version) {
-            text_add_z(sql, separator);
-            text_add_z(sql, version);
-        }
-        text_byte(sql, ')');
-    }
-}
-
-/* What unnest() would take apart, or what has another delimiter, travels as text. */
-static bool travels_as_text(const struct pg_type *type)
-{
-    return type->kind == PG_TYPE_ARRAY || type->kind == PG_TYPE_COMPOSITE || type->delimiter == ';';
-}
-
-/* One column of all rows as one array. */
-static void column_write(struct writing *writing, const struct field *field)
-{
-    struct plan_builder *builder = &writing->builder;
-    const struct pg_type *type = type_of(writing, field);
-    struct text list;
-    text_init(&list, builder->arena, 16 + 16 * (size_t)writing->body.rows_count);
-    struct pgtext_array_writer writer = { .out = &list };
-    pgtext_array_write_begin(&writer);
-    for (int row = 0; row < writing->body.rows_count; row++) {
-        const struct plan_cell *cell = plan_body_cell(&writing->body, row, field);
-        if (cell->value.data)
-            pgtext_array_write_value(&writer, cell->value);
-        else
-            pgtext_array_write_null(&writer);
-    }
-    pgtext_array_write_end(&writer);
-    builder->sql.failed |= !text_ok(&list);
-    text_lit(&builder->sql, "pg_catalog.unnest(");
-    plan_param_cast(builder, text_bytes(&list), travels_as_text(type) ? pg_type_builtin(25) : type);
-    text_lit(&builder->sql, "[])");
-}
-
-/* Rows that exist are locked one after the other: by key, so that two merges of the same rows wait for each
- * other and never in a circle. */
-static void lock_order_write(struct writing *writing)
-{
-    const struct resource *resource = writing->resource;
-    for (int i = 0; writing->query->operation == OP_UPSERT && i < resource->key_count; i++)
-        if (writing->body.given[resource->key[i] - resource->fields])
-            text_printf(&writing->builder.sql, "u.c%d, ", (int)(resource->key[i] - resource->fields));
-}
-
-static void unnest_write(struct writing *writing)
-{
-    struct text *sql = &writing->builder.sql;
-    const struct resource *resource = writing->resource;
-    const char *version = first_version(writing), *separator = " SELECT ";
-    for (int i = 0; i < resource->fields_count; i++) {
-        if (!writing->body.given[i])
-            continue;
-        const struct pg_type *type = type_of(writing, &resource->fields[i]);
-        text_printf(sql, "%su.c%d", separator, i);
-        separator = ", ";
-        if (travels_as_text(type)) {
-            text_lit(sql, "::");
-            text_add(sql, type->sql);
-        }
-    }
-    if (version)
-        text_printf(sql, "%s%s", separator, version);
-    separator = " FROM ROWS FROM (";
-    for (int i = 0; i < resource->fields_count; i++) {
-        if (!writing->body.given[i])
-            continue;
-        text_add_z(sql, separator);
-        separator = ", ";
-        column_write(writing, &resource->fields[i]);
-    }
-    separator = ") WITH ORDINALITY AS u(";
-    for (int i = 0; i < resource->fields_count; i++)
-        if (writing->body.given[i]) {
-            text_printf(sql, "%sc%d", separator, i);
-            separator = ", ";
-        }
-    text_lit(sql, ", n) ORDER BY ");
-    lock_order_write(writing);
-    text_lit(sql, "u.n");
-}
-
-static bool anything_given(const struct writing *writing)
-{
-    for (int i = 0; i < writing->resource->fields_count; i++)
-        if (writing->body.given[i])
-            return true;
-    return false;
-}
-
-static void insert_write(struct writing *writing)
-{
-    struct text *sql = &writing->builder.sql;
-    text_lit(sql, "INSERT INTO ");
-    plan_source_write(&writing->builder, writing->resource, NULL, 0);
-    if (!anything_given(writing) && writing->body.rows_count == 1 && !first_version(writing)) {
-        text_lit(sql, " DEFAULT VALUES");
-        return;
-    }
-    if (!anything_given(writing)) { /* rows of defaults: the first field says so */
-        writing->body.given[writing->resource->version && !first_version(writing)
-                                ? writing->resource->version - writing->resource->fields
-                                : 0] = true;
-        insert_columns_write(writing);
-        values_write(writing);
-        return;
-    }
-    insert_columns_write(writing);
-    if (writing->body.many && writing->body.alike)
-        unnest_write(writing);
-    else
-        values_write(writing);
-}
+#include "model/plan_write.h"
 
 /* ---- SET ---- */
 
@@ -347,7 +20,7 @@ static void set_begin(struct writing *writing, const char **separator, const str
 {
     text_add_z(&writing->builder.sql, *separator);
     *separator = ", ";
-    names_write(&writing->builder.sql, writing->resource, field);
+    plan_write_name(&writing->builder.sql, writing->resource, field);
     text_lit(&writing->builder.sql, " = ");
 }
 
@@ -401,7 +74,7 @@ static bool set_write(struct writing *writing)
         if (replaces(writing) ? !is_replaced(writing, field) : !writing->body.given[i])
             continue;
         set_begin(writing, &separator, field);
-        value_write(writing, 0, field);
+        plan_write_value(writing, 0, field);
     }
     if (separator[0] == ' ')
         return false;
@@ -415,7 +88,7 @@ static void conflict_columns_write(struct writing *writing)
     text_lit(sql, " ON CONFLICT (");
     for (int i = 0; i < writing->resource->key_count; i++) {
         text_add_z(sql, i ? ", " : "");
-        names_write(sql, writing->resource, writing->resource->key[i]);
+        plan_write_name(sql, writing->resource, writing->resource->key[i]);
     }
     text_byte(sql, ')');
 }
@@ -440,12 +113,12 @@ static void conflict_write(struct writing *writing)
             continue;
         }
         text_lit(sql, "excluded.");
-        names_write(sql, resource, field);
+        plan_write_name(sql, resource, field);
     }
     if (separator[0] == ' ') { /* nothing to change, but the row is wanted back */
         set_begin(writing, &separator, resource->key[0]);
         text_lit(sql, "excluded.");
-        names_write(sql, resource, resource->key[0]);
+        plan_write_name(sql, resource, resource->key[0]);
     } else {
         set_version(writing, &separator);
     }
@@ -456,7 +129,7 @@ static void conflict_write(struct writing *writing)
     plan_operator(&writing->builder,
                   plan_column_of(resource, resource->tenant_field->column)->operator_schema, "=");
     text_lit(sql, "excluded.");
-    names_write(sql, resource, resource->tenant_field);
+    plan_write_name(sql, resource, resource->tenant_field);
 }
 
 /* ---- WHERE ---- */
@@ -499,12 +172,12 @@ static bool where_write(struct writing *writing)
 
 static bool create_write(struct writing *writing)
 {
-    if (!wrap_begin(writing))
+    if (!plan_write_begin(writing))
         return false;
-    insert_write(writing);
+    plan_write_insert(writing);
     if (writing->query->operation == OP_UPSERT)
         conflict_write(writing);
-    return wrap_end(writing);
+    return plan_write_end(writing);
 }
 
 /* An empty patch changes nothing, not even the version: the row is only read. */
@@ -519,11 +192,11 @@ static bool unchanged_write(struct writing *writing)
             return false;
         return where_write(writing);
     }
-    text_add_z(&builder->sql, needed_write(writing, "(SELECT "));
+    text_add_z(&builder->sql, plan_write_needed(writing, "(SELECT "));
     text_lit(&builder->sql, "CASE WHEN ");
     version_write(writing, "");
     text_lit(&builder->sql, " THEN true END AS ");
-    text_add(&builder->sql, marker_name(writing));
+    text_add(&builder->sql, plan_write_marker(writing));
     text_lit(&builder->sql, " FROM ");
     plan_source_write(builder, writing->resource, NULL, 0);
     writing->holds_version = false; /* it is a column here, no condition */
@@ -537,7 +210,7 @@ static bool update_write(struct writing *writing)
 {
     struct plan_builder *builder = &writing->builder;
     const struct plan_builder before = *builder;
-    if (!wrap_begin(writing))
+    if (!plan_write_begin(writing))
         return false;
     text_lit(&builder->sql, "UPDATE ");
     plan_source_write(builder, writing->resource, NULL, 0);
@@ -546,19 +219,27 @@ static bool update_write(struct writing *writing)
         builder->params_count = before.params_count;
         return unchanged_write(writing);
     }
-    return where_write(writing) && wrap_end(writing);
+    return where_write(writing) && plan_write_end(writing);
 }
 
 static bool delete_write(struct writing *writing)
 {
-    if (!wrap_begin(writing))
+    if (!plan_write_begin(writing))
         return false;
     text_lit(&writing->builder.sql, "DELETE FROM ");
     plan_source_write(&writing->builder, writing->resource, NULL, 0);
-    return where_write(writing) && wrap_end(writing);
+    return where_write(writing) && plan_write_end(writing);
 }
 
 /* ---- the whole ---- */
+
+static bool shows_embeds(const struct plan_node *root)
+{
+    for (int i = 0; i < root->items_count; i++)
+        if (root->items[i].embed)
+            return true;
+    return false;
+}
 
 /* A key that no row can have: nothing is there. */
 static bool nothing_plan(const struct resource *resource, struct plan *ret_plan)
@@ -651,7 +332,7 @@ bool plan_write(struct arena *arena, const struct resource *resource, const stru
     writing.asks_insert = asked.operation == OP_UPSERT && writing.has_key;
     if (!plan_body_read(&writing.builder, resource, &asked, writing.has_key ? writing.key : NULL,
                         &writing.body) ||
-        !tree_make(&writing) || !list_write(&writing, &plan))
+        !tree_make(&writing) || !plan_write_list(&writing, &plan))
         return false;
     if (writing.body.rows_count == 0)
         return no_rows_plan(&writing, &plan, ret_plan);
@@ -677,7 +358,7 @@ bool plan_delete(struct arena *arena, const struct resource *resource, const str
         failure_clear();
         return nothing_plan(resource, ret_plan);
     }
-    return tree_make(&writing) && list_write(&writing, &plan) && delete_write(&writing) &&
+    return tree_make(&writing) && plan_write_list(&writing, &plan) && delete_write(&writing) &&
            finish(&writing, &plan, ret_plan);
 }
 
