@@ -280,6 +280,9 @@ static WAITS bool explain_all(const struct explain_options *options, struct load
     struct explain_plan plan;
     struct explain_findings findings = { .arena = &app->arena };
     const struct kit_explained *explained = &asked->explained;
+    if (explained->writes && explained->before_count)
+        return fail(&PROBLEM_CONFIG,
+                    "a script that writes is not explained as a whole: give its statements one by one");
     if (options->analyze && explained->writes)
         return fail(&PROBLEM_CONFIG,
                     "--analyze runs the statement, and this one writes: without it, it is planned");

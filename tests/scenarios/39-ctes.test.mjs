@@ -119,6 +119,14 @@ test("explain marks fenced and inlined CTEs, with both timings", async (t) => {
   assert.equal((await api.sql("select count(*)::int as n from pg_class where relname in ('mine', 'top') and relpersistence = 't'"))[0].n, 0);
 });
 
+test("explain runs nothing of a script that writes", async (t) => {
+  const api = await stage(t);
+  const got = await lintel(["explain", "--route", "POST /v1/restock", "--param", "weight=1.5", "--param", "note=x", "--param", "amount=1", api.dir], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
+  assert.equal(got.code, 2);
+  assert.match(got.stderr, /script that writes/);
+  assert.equal((await api.sql("select last_value::int as n from sale_id_seq"))[0].n, 30000, "not even a sequence has moved");
+});
+
 test("a statement of a script whose table is missing closes the route and heals", async (t) => {
   const api = await serve(t, { sql: SQL, config: { schema_poll: "200ms" }, app: { "queries/late.sql": "/* access: public */ create temp table s on commit drop as select a from public.later; select count(*) as n from s" } });
   await api.get("/v1/late").expect(503, { error_code: "schema.not_ready" });
