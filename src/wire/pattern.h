@@ -7,8 +7,7 @@
 #include "wire/wire_error.h"
 
 #define PATTERN_BYTES_MAX 1000
-#define PATTERN_STEPS_MAX 100000 /* of one match: below a millisecond; a pattern that wants more is ruinous  \
-                                  */
+#define PATTERN_STEPS_MAX 100000 /* of one match; a pattern that wants more is ruinous */
 
 struct pattern; /* immutable: any number of threads may match by one */
 
