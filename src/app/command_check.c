@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 
+#include "app/encryption.h"
 #include "app/exposure.h"
 #include "app/loaded.h"
 #include "base/clock.h"
@@ -56,6 +57,7 @@ static int check_ask(struct app_conf *conf, void *arg)
     int code = EXIT_ENVIRONMENT;
     if (loaded_app_open(conf, 200, &app)) {
         exposure_check(conf, app.set, &app.diagnostics);
+        encryption_check(conf, &app.diagnostics);
         index_advice_check(app.set, &app.diagnostics);
         code = report(options, &app.diagnostics, app.set);
     } else {

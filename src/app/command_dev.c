@@ -103,8 +103,8 @@ static bool prepare(const char *folder, const char *state)
 static void ready(struct house *house, void *arg)
 {
     const char *folder = arg;
-    const char *address = http_server_address(house->server, 0);
-    printf("\nLintel is ready: http://%s   docs: http://%s/docs   (%.1f s)\n", address, address,
+    const char *address = http_server_address(house->server, 0), *scheme = house->tls ? "https" : "http";
+    printf("\nLintel is ready: %s://%s   docs: %s://%s/docs   (%.1f s)\n", scheme, address, scheme, address,
            (double)(clock_now_ns() - house->started_ns) / 1e9);
     char path[PATH_MAX];
     struct arena arena;

@@ -143,16 +143,38 @@ static bool from_file(struct reading *reading, const struct yaml_node *node, str
     return true;
 }
 
+/* Several values of a knob that takes a list, joined by line breaks. */
+static bool list_join(struct reading *reading, const struct knob *knob, const struct yaml_node *node,
+                      struct bytes *ret_value)
+{
+    struct text text;
+    text_init(&text, &reading->conf->arena, 0);
+    for (int i = 0; i < node->count; i++) {
+        if (node->items[i]->kind != YAML_SCALAR)
+            return diagnostics_error(reading->diagnostics, node->items[i]->place,
+                                     "%s: a list of values, not of %s", knob->name,
+                                     yaml_describe(&reading->conf->arena, node->items[i]));
+        if (i)
+            text_byte(&text, '\n');
+        text_add(&text, node->items[i]->value);
+    }
+    *ret_value = text_bytes(&text);
+    return true;
+}
+
 static void knob_read(struct reading *reading, const struct knob *knob, const struct yaml_node *node,
                       void *conf)
 {
-    if (node->kind != YAML_SCALAR) {
+    struct bytes value = node->value;
+    char why[160];
+    if (node->kind == YAML_SEQUENCE && knob->list) {
+        if (!list_join(reading, knob, node, &value))
+            return;
+    } else if (node->kind != YAML_SCALAR) {
         (void)diagnostics_error(reading->diagnostics, node->place, "%s: takes one value, not %s", knob->name,
                                 node->kind == YAML_SEQUENCE ? "a list" : "a mapping");
         return;
     }
-    struct bytes value = node->value;
-    char why[160];
     if (knob->kind == KNOB_TEXT && !from_file(reading, node, &value))
         return;
     value = bytes_of(arena_copy(&reading->conf->arena, value));
@@ -339,6 +361,8 @@ static void knob_type_schema(struct text *text, const struct knob *knob)
         break;
     case KNOB_TEXT:
         text_lit(text, "{\"type\":[\"string\",\"number\",\"boolean\"]}");
+        if (knob->list)
+            text_lit(text, ",{\"type\":\"array\",\"items\":{\"type\":\"string\"}}");
         break;
     }
 }

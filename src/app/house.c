@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/ctl.h"
+#include "app/encryption.h"
 #include "app/exposure.h"
 #include "app/modules.h"
 #include "app/snapshot.h"
@@ -162,6 +163,7 @@ static void on_signal(int number, void *arg)
     struct house *house = arg;
     if (number == SIGHUP) {
         snapshot_poke(house, true);
+        encryption_poke(house, true);
         return;
     }
     if (house->stopping) { /* asked twice: no more patience */
@@ -172,6 +174,7 @@ static void on_signal(int number, void *arg)
     ctl_close(house->ctl);
     log_event(LOG_INFO, "draining", "\"signal\":%d", number);
     snapshot_poke(house, false);
+    encryption_poke(house, false);
     http_server_drain(house->server, requests_done, house);
 }
 
@@ -206,6 +209,21 @@ static bool cores_begin(struct house *house)
     return begun;
 }
 
+static bool doors_open(struct house *house)
+{
+    const struct app_conf *conf = house->conf;
+    const struct tls_conf *tls = config_section(conf, "tls");
+    struct http_listen listens[3] = { { .address = conf->listen, .tls = house->tls } };
+    int count = 1;
+    if (conf->admin && conf->admin[0])
+        listens[count++] = (struct http_listen){ .address = conf->admin, .admin = true };
+    if (house->tls && tls->redirect && tls->redirect[0])
+        listens[count++] = (struct http_listen){ .address = tls->redirect,
+                                                 .redirect = true,
+                                                 .redirect_port = (int)tls->redirect_port };
+    return http_server_open(config_section(conf, "http"), listens, count, house->filters, &house->server);
+}
+
 static bool house_open(struct house *house)
 {
     struct app_conf *conf = house->conf;
@@ -219,14 +237,12 @@ static bool house_open(struct house *house)
                                .rooms = house->rooms,
                                .loaded = house->loaded,
                                .modules = modules };
-    const struct http_listen listens[] = { { conf->listen, false }, { conf->admin, true } };
     if (!pg_home_open(conf->database, config_section(conf, "pools"), house->cores_count, &house->home))
         return false;
     if (!house_modules_open(house))
         return false;
     filters_collect(house); /* the server copies them when it opens */
-    if (!http_server_open(config_section(conf, "http"), listens, conf->admin && conf->admin[0] ? 2 : 1,
-                          house->filters, &house->server))
+    if (!encryption_open(house) || !doors_open(house))
         return false;
     house->kit.server = house->server;
     return true;
@@ -242,6 +258,7 @@ static void say_failure(const char *event)
 static void house_close(struct house *house)
 {
     http_server_close(house->server);
+    tls_close(house->tls);
     pg_home_close(house->home);
     house_modules_close(house);
     free(house);
@@ -275,6 +292,9 @@ int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *hou
     house->ctl = ctl_open(house);
     const struct fiber_plan watch = { .name = "snapshot", .run = snapshot_watch, .arg = house };
     check(fiber_start(&watch) != NULL);
+    const struct fiber_plan watch_tls = { .name = "tls", .run = encryption_watch, .arg = house };
+    if (house->tls)
+        check(fiber_start(&watch_tls) != NULL);
     core_run(house->cores[0]);
     for (int i = 1; i < house->cores_count; i++)
         pthread_join(house->threads[i], NULL);

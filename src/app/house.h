@@ -15,6 +15,7 @@ struct house {
     struct pg_home *home;
     struct http_server *server;
     struct cursor_key cursor_key;
+    struct tls *tls; /* NULL: plain HTTP */
     struct core *cores[METRIC_CORES_MAX];
     pthread_t threads[METRIC_CORES_MAX];
     int cores_count;
@@ -27,7 +28,8 @@ struct house {
     struct catalog *catalog;
     uint64_t fingerprint, files_stamp, generation, said_hash;
     struct ctl *ctl; /* NULL: no place for its socket */
-    struct signal poke;
+    struct signal poke, tls_poke;
+    bool tls_force;
     bool poke_files, announced;
     _Atomic bool stopping; /* read by every core */
     int cores_draining;

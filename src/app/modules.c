@@ -36,11 +36,13 @@ static const struct module model_module = {
 };
 
 extern const struct module observe_module, rest_module, query_module, openapi_module, compress_module;
+extern const struct module tls_module;
 
 /* clang-format off */
 const struct module *const modules[] = {
     &base_module,
     &http_module,
+    &tls_module,
     &pools_module,
     &model_module,
     &openapi_module,

@@ -237,11 +237,12 @@ static void announce(struct house *house)
     if (house->announced)
         return;
     house->announced = true;
-    log_event(LOG_INFO, "server_ready",
-              "\"listen\":\"%s\",\"admin\":\"%s\",\"cores\":%d,\"database\":\"%s\",\"took_ms\":%.0f",
-              http_server_address(house->server, 0), house->conf->admin ? house->conf->admin : "",
-              house->cores_count, log_string_z(pg_home_label(house->home)),
-              (double)(clock_now_ns() - house->started_ns) / 1e6);
+    log_event(
+        LOG_INFO, "server_ready",
+        "\"listen\":\"%s\",\"tls\":%s,\"admin\":\"%s\",\"cores\":%d,\"database\":\"%s\",\"took_ms\":%.0f",
+        http_server_address(house->server, 0), house->tls ? "true" : "false",
+        house->conf->admin ? house->conf->admin : "", house->cores_count,
+        log_string_z(pg_home_label(house->home)), (double)(clock_now_ns() - house->started_ns) / 1e6);
     if (house->ready)
         house->ready(house, house->ready_arg);
 }

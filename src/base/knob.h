@@ -25,6 +25,7 @@ struct knob {
     int64_t min, max, preset;   /* in the field's own unit; ignored for text */
     const char *preset_text;    /* KNOB_TEXT */
     const char *const *choices; /* KNOB_CHOICE, NULL-terminated */
+    bool list;                  /* KNOB_TEXT: several may be given, joined by line breaks */
     bool secret;                /* never printed; may come from ${ENV} or file: */
 };
 

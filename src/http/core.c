@@ -102,18 +102,16 @@ void http_server_router(struct http_server *server, struct router *router)
 
 struct handover {
     struct http_core *core;
-    struct sockaddr_storage peer;
-    int fd;
-    bool admin;
+    struct arrival arrival;
 };
 
 static void take_over(void *arg)
 {
     struct handover *handover = arg;
     if (handover->core->leaving)
-        close(handover->fd);
+        close(handover->arrival.fd);
     else
-        h1_accept(handover->core, handover->fd, &handover->peer, handover->admin);
+        http_opening_accept(handover->core, &handover->arrival);
     atomic_fetch_sub_explicit(&handover->core->coming, 1, memory_order_relaxed);
     if (handover->core->leaving && atomic_load_explicit(&handover->core->open, memory_order_relaxed) == 0)
         http_core_is_empty(handover->core);
@@ -150,34 +148,41 @@ static struct http_core *least_loaded(struct http_core *mine, int64_t *ret_open)
     return best;
 }
 
+/* Who is one too many is told so, but no handshake is spent on it. */
+static void refuse(struct http_core *core, const struct arrival *arrival, int64_t open)
+{
+    metric_add(&http_refused_full, 1);
+    if (open < core->server->conf.connections_max + CONNECTIONS_REFUSED_MAX && !arrival->door->tls)
+        h1_refuse_full(core, arrival);
+    else
+        close(arrival->fd);
+}
+
 static void accepted(void *owner, int fd, const struct sockaddr_storage *peer)
 {
     const struct accepting *accepting = owner;
     struct http_core *mine = accepting->core;
+    const struct arrival arrival = { .fd = fd, .peer = *peer, .door = accepting->door };
     metric_add(&http_accepted, 1);
     int64_t open;
     struct http_core *best = least_loaded(mine, &open);
-    if (open >= mine->server->conf.connections_max && !accepting->admin) {
-        metric_add(&http_refused_full, 1);
-        if (open < mine->server->conf.connections_max + CONNECTIONS_REFUSED_MAX)
-            h1_refuse_full(mine, fd, peer);
-        else
-            close(fd);
+    if (open >= mine->server->conf.connections_max && !arrival.door->admin) {
+        refuse(mine, &arrival, open);
         return;
     }
     if (best == mine) {
-        h1_accept(mine, fd, peer, accepting->admin);
+        http_opening_accept(mine, &arrival);
         return;
     }
     struct handover *handover = malloc(sizeof *handover);
     check(handover != NULL);
-    *handover = (struct handover){ best, *peer, fd, accepting->admin };
+    *handover = (struct handover){ best, arrival };
     atomic_fetch_add_explicit(&best->coming, 1, memory_order_relaxed);
     if (http_core_post(best, take_over, handover))
         return;
     atomic_fetch_sub_explicit(&best->coming, 1, memory_order_relaxed);
     free(handover);
-    h1_accept(mine, fd, peer, accepting->admin);
+    http_opening_accept(mine, &arrival);
 }
 
 /* ---- the sweep ---- */
@@ -186,8 +191,11 @@ static void sweep(struct timer *timer)
 {
     struct http_core *core = container_of(timer, struct http_core, sweep);
     const int64_t next_ns = h1_sweep(core, core_now_ns());
+    const int64_t opening_ns = http_opening_sweep(core, core_now_ns());
     if (next_ns)
         http_core_sweep_at(core, next_ns);
+    if (opening_ns)
+        http_core_sweep_at(core, opening_ns);
 }
 
 void http_core_sweep_at(struct http_core *core, int64_t at_ns)
@@ -215,9 +223,10 @@ bool http_server_attach(struct http_server *server)
     *core = (struct http_core){ .server = server, .core = here, .index = index, .sweep.fire = sweep };
     for (int i = 0; i < H1_STATES; i++)
         core->lists[i].last = &core->lists[i].first;
+    core->openings.last = &core->openings.first;
     http_random_seed(core);
     for (int i = 0; i < server->listens_count; i++) {
-        core->accepting[i] = (struct accepting){ core, server->listens[i].admin };
+        core->accepting[i] = (struct accepting){ core, &server->listens[i] };
         if (!acceptor_open(&core->acceptors[i], &server->sockets[i], accepted, &core->accepting[i])) {
             http_core_stop_listening(core);
             free(core);
@@ -248,6 +257,7 @@ void http_server_detach(struct http_server *server)
 
 void http_core_free(struct http_core *core)
 {
+    http_opening_free_all(core);
     h1_free_all(core);
     for (int i = 0; i < core->server->listens_count; i++)
         if (core->acceptors[i].open) { /* the core ended without a drain: its loop is gone */

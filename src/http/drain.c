@@ -48,6 +48,7 @@ static void begin_leaving(void *arg)
     struct http_core *core = arg;
     http_core_stop_listening(core);
     core->leaving = true;
+    http_opening_leave(core);
     h1_leave(core);
     if (atomic_load_explicit(&core->open, memory_order_relaxed) == 0)
         http_core_is_empty(core);
@@ -55,6 +56,7 @@ static void begin_leaving(void *arg)
 
 static void cut(void *arg)
 {
+    http_opening_leave(arg);
     h1_cut(arg);
 }
 

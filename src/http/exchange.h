@@ -13,8 +13,10 @@
 #include "http/route.h"
 #include "http/server.h"
 #include "net/listen.h"
+#include "net/tls.h"
 
 struct h1;
+struct opening;
 struct exchange;
 
 /* What a protocol does for an exchange. All run in the request's fiber. */
@@ -60,6 +62,15 @@ struct exchange {
 
 #define HTTP_LISTENS_MAX 8
 
+/* A socket on its way to whoever speaks with it. */
+struct arrival {
+    int fd;
+    struct sockaddr_storage peer;
+    const struct http_listen *door;
+    struct tls_session *session; /* the handshake is done; NULL: no TLS */
+    bool plaintext;              /* came to a TLS door without TLS */
+};
+
 /* A router in force on one core. Counted without atomics; the core's own use is one. */
 struct router_lease {
     struct router *router;
@@ -85,6 +96,10 @@ struct http_core {
     struct h1_list lists[H1_STATES];
     struct timer sweep; /* at the earliest timeout of the lists */
     struct h1 *h1_free;
+    struct opening_list {
+        struct opening *first, **last; /* the oldest first */
+    } openings;
+    struct opening *opening_free;
     struct exchange *exchange_free;
     bool leaving;  /* idle connections are closed instead of kept */
     bool reported; /* as empty, to the drain */
@@ -93,7 +108,7 @@ struct http_core {
     struct acceptor acceptors[HTTP_LISTENS_MAX];
     struct accepting {
         struct http_core *core;
-        bool admin;
+        const struct http_listen *door;
     } accepting[HTTP_LISTENS_MAX];
 
     _Alignas(64) _Atomic int64_t open, busy, in_flight;
@@ -159,11 +174,11 @@ void http_core_stop_listening(struct http_core *core);
 void http_core_free(struct http_core *core);
 
 /* ---- h1.c ---- */
-/* Takes an accepted socket on this core. Owner: takes fd. */
-void h1_accept(struct http_core *core, int fd, const struct sockaddr_storage *peer, bool admin);
+/* Takes a socket on this core. Owner: takes fd and session. */
+void h1_accept(struct http_core *core, const struct arrival *arrival);
 /* Takes it only to say that the server is full. */
 #define CONNECTIONS_REFUSED_MAX 256 /* being told so at once; beyond it they are just closed */
-void h1_refuse_full(struct http_core *core, int fd, const struct sockaddr_storage *peer);
+void h1_refuse_full(struct http_core *core, const struct arrival *arrival);
 /* Ends what is older than its timeout; returns when to look again (0: nothing waits). */
 int64_t h1_sweep(struct http_core *core, int64_t now_ns);
 /* Closes what idles; busy ones close after their answer. */
@@ -172,6 +187,20 @@ void h1_leave(struct http_core *core);
 void h1_cut(struct http_core *core);
 /* Frees what is left, once the core's loop is gone. */
 void h1_free_all(struct http_core *core);
+
+/* ---- opening.c ---- */
+/* What takes a connection on which ALPN chose HTTP/2; NULL: that is never offered. Owner: as h1_accept(). */
+extern void (*http_h2_accept)(struct http_core *core, const struct arrival *arrival);
+/* Takes an accepted socket: the TLS handshake first where the door wants one, then on to its protocol. */
+void http_opening_accept(struct http_core *core, const struct arrival *arrival);
+/* As h1_sweep(), h1_leave() and h1_free_all(). */
+int64_t http_opening_sweep(struct http_core *core, int64_t now_ns);
+void http_opening_leave(struct http_core *core);
+void http_opening_free_all(struct http_core *core);
+
+/* ---- redirect.c ---- */
+/* Answers 308 to HTTPS, or 400. Outside fibers. */
+void http_redirect(struct exchange *exchange);
 
 /* ---- answer.c ---- */
 /* A header of the answer's, by name without regard to case; NULL if there is none. */

@@ -138,7 +138,9 @@ static void begin(struct h1 *h1, struct bytes leftover)
     exchange->carrier = h1;
     struct req *req = &exchange->req;
     req->admin = h1->admin;
-    req->secure = h1->conn.transport != NULL;
+    const struct tls_session *session = tls_session_of(&h1->conn);
+    req->secure = session != NULL;
+    req->client_subject = session ? tls_session_client(session) : NULL;
     req->peer_address = bytes_of(h1->peer);
     req->started_ns = clock_now_ns(); /* not the turn's time: that stood still while the loop slept */
     const size_t room = leftover.size + H1_BUFFER_FIRST;
@@ -256,12 +258,30 @@ static bool take_head(struct h1 *h1)
     return true;
 }
 
+/* A sound request, through the wrong door. */
+static void turn_away(struct h1 *h1)
+{
+    if (h1->door == H1_DOOR_PLAINTEXT) {
+        refuse(h1, &PROBLEM_BAD_REQUEST, "this port speaks HTTPS: ask again with https://");
+        return;
+    }
+    h1->keep = false;
+    http_redirect(h1->exchange);
+    h1_send_now(h1);
+    if (h1->state != H1_CLOSING)
+        linger(h1);
+}
+
 static void start(struct h1 *h1)
 {
     struct http_core *core = h1->core;
     struct exchange *exchange = h1->exchange;
     if (!take_head(h1))
         return;
+    if (h1->door != H1_DOOR_OPEN) {
+        turn_away(h1);
+        return;
+    }
     metric_add(&http_requests, 1);
     core_count(core->requests_total, 1);
     h1->requests++;
@@ -391,7 +411,7 @@ static void readable(struct conn *conn)
 
 /* ---- from the core ---- */
 
-static struct h1 *open_connection(struct http_core *core, int fd, const struct sockaddr_storage *peer)
+static struct h1 *open_connection(struct http_core *core, const struct arrival *arrival)
 {
     struct h1 *h1 = core->h1_free;
     if (h1)
@@ -399,30 +419,35 @@ static struct h1 *open_connection(struct http_core *core, int fd, const struct s
     else
         h1 = malloc(sizeof *h1);
     check(h1 != NULL);
-    *h1 = (struct h1){ .core = core, .since_ns = clock_now_ns() };
-    if (!conn_open(&h1->conn, fd, &events)) {
-        close(fd);
+    *h1 = (struct h1){ .core = core, .since_ns = clock_now_ns(), .admin = arrival->door->admin };
+    h1->door = arrival->plaintext        ? H1_DOOR_PLAINTEXT
+               : arrival->door->redirect ? H1_DOOR_REDIRECT
+                                         : H1_DOOR_OPEN;
+    if (!conn_open(&h1->conn, arrival->fd, &events)) {
+        if (arrival->session)
+            tls_session_close(arrival->session);
+        close(arrival->fd);
         h1->next = core->h1_free;
         core->h1_free = h1;
         return NULL;
     }
-    listen_peer_address(peer, h1->peer);
+    listen_peer_address(&arrival->peer, h1->peer);
     list_append(h1);
     core_count(core->open, 1);
     http_core_sweep_at(core, h1->since_ns + core->server->conf.idle_timeout_ns);
     return h1;
 }
 
-void h1_accept(struct http_core *core, int fd, const struct sockaddr_storage *peer, bool admin)
+void h1_accept(struct http_core *core, const struct arrival *arrival)
 {
-    struct h1 *h1 = open_connection(core, fd, peer);
-    if (h1)
-        h1->admin = admin;
+    struct h1 *h1 = open_connection(core, arrival);
+    if (h1 && arrival->session)
+        tls_session_carry(arrival->session, &h1->conn);
 }
 
-void h1_refuse_full(struct http_core *core, int fd, const struct sockaddr_storage *peer)
+void h1_refuse_full(struct http_core *core, const struct arrival *arrival)
 {
-    struct h1 *h1 = open_connection(core, fd, peer);
+    struct h1 *h1 = open_connection(core, arrival);
     if (!h1)
         return;
     begin(h1, (struct bytes){ 0 });
@@ -475,8 +500,7 @@ void h1_free_all(struct http_core *core)
             struct h1 *h1 = core->lists[state].first;
             list_remove(h1);
             drop_exchange(h1);
-            if (h1->conn.fd >= 0)
-                close(h1->conn.fd);
+            conn_forget(&h1->conn);
             free(h1);
         }
     while (core->h1_free) {

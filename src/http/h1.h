@@ -33,6 +33,11 @@ struct h1 {
     struct fiber *fiber;       /* BUSY */
     struct exchange *exchange; /* HEAD, BUSY */
     bool admin;
+    enum h1_door {
+        H1_DOOR_OPEN,
+        H1_DOOR_PLAINTEXT,
+        H1_DOOR_REDIRECT
+    } door;    /* others turn every request away */
     bool keep; /* as far as known, the connection goes on after this answer */
 
     /* What was read and belongs to the request; in the exchange's arena. */

@@ -44,6 +44,7 @@ struct req {
     struct bytes peer_address;           /* "127.0.0.1", "::1" */
     bool admin;                          /* came through the admin listener */
     bool secure;                         /* TLS */
+    const char *client_subject;          /* of the client's verified certificate (RFC 2253), or NULL */
     int64_t started_ns;                  /* monotonic: when its first byte was read */
     int64_t pool_wait_ns, db_ns; /* added up by whoever asks the database; for metrics and Server-Timing */
     int32_t db_batches;

@@ -135,6 +135,8 @@ bool http_server_open(const struct http_conf *conf, const struct http_listen *li
         }
         server->listens[i] = listens[i];
         server->listens_count++;
+        if (listens[i].tls && http_h2_accept)
+            tls_offer_h2(listens[i].tls);
     }
     for (struct metric *const *metric = http_metrics; *metric; metric++)
         metric_open(*metric);

@@ -49,10 +49,14 @@ struct http_conf {
 extern const struct knob http_knobs[]; /* section "http" */
 extern struct metric *const http_metrics[];
 
+struct tls;
 struct http_listen {
     const char
         *address; /* "127.0.0.1:8080", "[::]:8080", "0.0.0.0:80", "unix:/path" ; port 0: any free one */
     bool admin;
+    struct tls *tls;   /* speaks HTTPS; borrowed for the server's life */
+    bool redirect;     /* only says that HTTPS is elsewhere */
+    int redirect_port; /* where; 0: the port of the first listener with TLS */
 };
 
 /* Shared by all cores: sockets, limits, filters, and the router now in force. */

@@ -10,7 +10,7 @@
 
 static void polled(uv_poll_t *poll, int status, int events);
 
-static void set_broken(struct conn *conn)
+void conn_break(struct conn *conn)
 {
     if (conn->is_broken)
         return;
@@ -34,14 +34,35 @@ static void watch(struct conn *conn, unsigned interest)
     /* Nothing wanted: urgent data is never sent to us, but errors and hang-ups are told with whatever is
      * watched. */
     if (uv_poll_start(&conn->poll, events ? events : UV_PRIORITIZED, polled) != 0)
-        set_broken(conn);
+        conn_break(conn);
+}
+
+static bool waits_inside(const struct conn *conn)
+{
+    return conn->transport && conn->transport->waits(conn);
+}
+
+/* The poll speaks of the socket only. */
+static void rouse(struct conn *conn)
+{
+    if (!conn->is_broken && !conn->is_closing && conn->watched != UNWATCHED && conn->watched & CONN_READ &&
+        waits_inside(conn))
+        conn->transport->rouse(conn);
+}
+
+void conn_ready(struct conn *conn)
+{
+    if (conn->is_broken || conn->is_closing || conn->waiter || !(conn->watched & CONN_READ))
+        return;
+    conn->events->readable(conn);
+    rouse(conn);
 }
 
 static void polled(uv_poll_t *poll, int status, int events)
 {
     struct conn *conn = container_of(poll, struct conn, poll);
     if (status < 0 || events & UV_PRIORITIZED) {
-        set_broken(conn); /* a reset, a hang-up, or urgent data, which is no HTTP */
+        conn_break(conn); /* a reset, a hang-up, or urgent data, which is no HTTP */
         return;
     }
     const int wanted =
@@ -50,8 +71,15 @@ static void polled(uv_poll_t *poll, int status, int events)
         fiber_wake(conn->waiter);
         return;
     }
+    if (events & UV_WRITABLE && conn->watched & CONN_WRITE && !conn->waiter && conn->events->writable) {
+        conn->events->writable(conn);
+        if (conn->is_broken || conn->is_closing || !(conn->watched & CONN_READ))
+            return;
+        if (!(events & UV_READABLE))
+            return;
+    }
     if (events & UV_READABLE && !conn->waiter)
-        conn->events->readable(conn);
+        conn_ready(conn);
     else if (conn->watched & ~conn->wanted) /* told of what nobody wants: look away until somebody does */
         watch(conn, conn->waiter ? conn->wanted : 0);
 }
@@ -68,6 +96,7 @@ bool conn_open(struct conn *conn, int fd, const struct conn_events *events)
 void conn_watch(struct conn *conn, unsigned interest)
 {
     watch(conn, interest);
+    rouse(conn);
 }
 
 static ssize_t result_of(struct conn *conn, ssize_t moved)
@@ -76,7 +105,7 @@ static ssize_t result_of(struct conn *conn, ssize_t moved)
         return moved;
     if (errno == EAGAIN || errno == EINTR)
         return CONN_AGAIN;
-    set_broken(conn);
+    conn_break(conn);
     return CONN_BROKEN;
 }
 
@@ -106,6 +135,8 @@ bool conn_wait(struct conn *conn, enum conn_interest interest, const char *what,
     check(!conn->waiter);
     if (conn->is_broken || conn->is_closing)
         return fail(&PROBLEM_CANCELLED, "the connection is gone");
+    if (interest == CONN_READ && waits_inside(conn))
+        return true;
     conn->waiter = fiber_here();
     conn->wanted = (uint8_t)interest;
     watch(conn, interest);
@@ -141,18 +172,25 @@ bool conn_write_all(struct conn *conn, struct iovec *parts, int count, int64_t l
     }
 }
 
+static void say_goodbye(struct conn *conn)
+{
+    if (conn->transport && !conn->is_broken && !conn->is_aborted && !conn->has_ended)
+        conn->transport->end(conn);
+    conn->has_ended = true;
+}
+
 void conn_shutdown(struct conn *conn)
 {
     if (conn->is_broken || conn->is_closing)
         return;
-    if (conn->transport)
-        conn->transport->end(conn);
+    say_goodbye(conn);
     (void)shutdown(conn->fd, SHUT_WR);
 }
 
 void conn_abort(struct conn *conn)
 {
     const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+    conn->is_aborted = true;
     if (!conn->is_closing)
         (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
@@ -167,11 +205,14 @@ ssize_t conn_discard(struct conn *conn)
     return result_of(conn, recv(conn->fd, sink, sizeof sink, 0));
 }
 
-bool conn_peer_ended(const struct conn *conn)
+bool conn_peer_ended(struct conn *conn)
 {
     char next;
-    return !conn->is_broken && !conn->is_closing && !conn->transport &&
-           recv(conn->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    if (conn->is_broken || conn->is_closing)
+        return false;
+    if (conn->transport)
+        return conn->transport->peer_ended(conn);
+    return recv(conn->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 static void handle_closed(uv_handle_t *handle)
@@ -180,16 +221,49 @@ static void handle_closed(uv_handle_t *handle)
     conn->events->closed(conn);
 }
 
+static void stop_watching(struct conn *conn)
+{
+    conn->is_closing = true;
+    uv_poll_stop(&conn->poll); /* before close(): libuv takes the fd out of epoll by number */
+    uv_close((uv_handle_t *)&conn->poll, handle_closed);
+}
+
+static void free_transport(struct conn *conn)
+{
+    if (conn->transport)
+        conn->transport->free(conn);
+    conn->transport = NULL;
+    conn->transport_state = NULL;
+}
+
 void conn_close(struct conn *conn)
 {
     if (conn->is_closing)
         return;
-    conn->is_closing = true;
-    uv_poll_stop(&conn->poll);
-    uv_close((uv_handle_t *)&conn->poll,
-             handle_closed); /* before close(): libuv takes the fd out of epoll by number */
+    say_goodbye(conn);
+    stop_watching(conn);
+    free_transport(conn);
     close(conn->fd);
     conn->fd = -1;
     if (conn->waiter)
         fiber_wake(conn->waiter);
+}
+
+int conn_release(struct conn *conn)
+{
+    const int fd = conn->fd;
+    check(!conn->is_closing && !conn->waiter);
+    stop_watching(conn);
+    conn->transport = NULL;
+    conn->transport_state = NULL;
+    conn->fd = -1;
+    return fd;
+}
+
+void conn_forget(struct conn *conn)
+{
+    free_transport(conn);
+    if (conn->fd >= 0)
+        close(conn->fd);
+    conn->fd = -1;
 }

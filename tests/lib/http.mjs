@@ -7,6 +7,7 @@
 // In what expect() is given, a key that begins with a capital is a header, any other is a path into the JSON body. A value may be a
 // regular expression, a predicate, null (absent), or anything else: equal, objects by the members named.
 import http from "node:http";
+import https from "node:https";
 import net from "node:net";
 import { isDeepStrictEqual, inspect } from "node:util";
 
@@ -141,7 +142,7 @@ export class Client {
 function exchange(url, options, body, timeoutMs) {
   return new Promise((resolve, reject) => {
     if (typeof body === "string" || Buffer.isBuffer(body)) options.headers["Content-Length"] ??= Buffer.byteLength(body);
-    const request = http.request(url, options, (message) => {
+    const request = (url.protocol === "https:" ? https : http).request(url, options, (message) => {
       const parts = [];
       message.on("data", (part) => parts.push(part));
       message.on("error", reject);

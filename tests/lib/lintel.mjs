@@ -15,6 +15,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import https from "node:https";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -172,6 +173,7 @@ function family(pid) {
  *   database   an existing database of that PostgreSQL instead; url: a whole URL instead
  *   postgres   from startPostgres({ own: true }), else the shared one
  *   env, words further environment and command-line words;   command: "serve" or "dev"
+ *   tls        { ca, … } of node's https: the server speaks HTTPS, and this is how to trust it
  *   ready      false: do not wait until it is ready
  *   expectExit the exit code that its end must have (0); null: any
  */
@@ -184,7 +186,7 @@ export async function serve(t, options = {}) {
   const [port, adminPort] = [await freePort(), await freePort()];
   settle(dir, adminPort, config);
 
-  const server = new Server(`http://127.0.0.1:${port}`);
+  const server = options.tls ? new Server(`https://127.0.0.1:${port}`, { agent: new https.Agent({ keepAlive: true, maxSockets: 256, ...options.tls }) }) : new Server(`http://127.0.0.1:${port}`);
   Object.assign(server, { port, host: "127.0.0.1", dir, postgres, database, expectExit, admin: new Client(`http://127.0.0.1:${adminPort}`) });
   server.child = spawn(LINTEL, [command, dir, "--listen", `127.0.0.1:${port}`, ...words], {
     env: { ...process.env, ...SANITIZER_OPTIONS, LINTEL_DATABASE_URL: options.url ?? postgres.url(database), ...env },

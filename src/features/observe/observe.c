@@ -111,9 +111,11 @@ static bool watch(struct req *req, void *room)
     log_event(slow ? LOG_WARN : LOG_INFO, slow ? "request_slow" : "request",
               "\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"duration_ms\":%.3f,\"pool_wait_ms\":%.3f,"
               "\"db_ms\":%.3f,"
-              "\"bytes\":%lld",
+              "\"bytes\":%lld%s%s%s",
               http_method_names[req->method], log_string(req->uri.path), status, (double)took_ns / 1e6,
-              (double)req->pool_wait_ns / 1e6, (double)req->db_ns / 1e6, (long long)answer_bytes(req));
+              (double)req->pool_wait_ns / 1e6, (double)req->db_ns / 1e6, (long long)answer_bytes(req),
+              req->client_subject ? ",\"client\":\"" : "",
+              req->client_subject ? log_string_z(req->client_subject) : "", req->client_subject ? "\"" : "");
     return true;
 }
 
