@@ -2,8 +2,9 @@
 import { execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import net from "node:net";
 import tls from "node:tls";
-import { SLOWNESS, folder } from "./lintel.mjs";
+import { SLOWNESS } from "./scope.mjs";
 
 const run = (words, options = {}) => new Promise((ok, bad) => execFile("openssl", words, { timeout: 30000 * SLOWNESS, ...options }, (error, stdout, stderr) => (error ? bad(new Error(`openssl ${words.join(" ")}\n${stderr}`)) : ok(stdout + stderr))));
 
@@ -22,15 +23,10 @@ export async function certify(dir, name, { hosts = ["localhost"], days = 90, kin
   return { ...files, pem: readFileSync(files.certificate) };
 }
 
-/** The one that most tests need, made once a process. */
-let usual;
-export async function usualCertificate() {
-  usual ??= (async () => {
-    const dir = folder(null, {});
-    process.on("exit", () => { try { import("node:fs").then((fs) => fs.rmSync(dir, { recursive: true, force: true })); } catch { /* it stays */ } });
-    return { dir, ...(await certify(dir, "server")) };
-  })();
-  return usual;
+/** The member `tls` of lintel.yaml and the option `tls` of serve(), with a fresh certificate under `dir`. */
+export async function usualCertificate(dir, settings = {}) {
+  const { certificate, key, pem } = await certify(dir, "server");
+  return { config: { certificate, key, ...settings }, client: { ca: pem, servername: "localhost" } };
 }
 
 /** `openssl s_client WORDS…` against a port of ours; input is what it sends before it ends. Never throws for its exit code. */
@@ -46,14 +42,16 @@ export function sClient(port, words = [], input = "") {
   });
 }
 
-/** A TLS connection: { socket, received }. Resolves after the handshake. */
+/** A TLS connection: { socket, raw, received }. Resolves after the handshake. */
 export function connect(port, options = {}) {
   return new Promise((ok, bad) => {
-    const socket = tls.connect({ port, host: "127.0.0.1", servername: "localhost", rejectUnauthorized: false, allowHalfOpen: true, ...options });
-    const wire = { socket, received: Buffer.alloc(0), ended: false, error: null };
+    const raw = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    raw.on("error", bad);
+    const socket = tls.connect({ socket: raw, servername: "localhost", rejectUnauthorized: false, allowHalfOpen: true, ...options });
+    const wire = { socket, raw, received: Buffer.alloc(0), ended: false, error: null };
     socket.on("data", (part) => { wire.received = Buffer.concat([wire.received, part]); });
     socket.on("end", () => { wire.ended = true; });
-    socket.on("close", () => { wire.ended = true; wire.closed = true; });
+    socket.on("close", () => { wire.ended = true; wire.closed = true; bad(new Error("closed before the handshake ended")); });
     socket.on("error", (error) => { wire.error = error; wire.ended = true; bad(error); });
     socket.on("secureConnect", () => ok(wire));
   });
