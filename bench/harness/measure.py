@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import socket
+import ssl
 import statistics
 import subprocess
 import tempfile
@@ -76,14 +77,23 @@ def busy_ticks():
 
 # ---- HTTP: one round of wrk ---------------------------------------------------------------------------------------------
 
-def probe(port, method, path):
+def connect(peer, timeout):
+    plain = socket.create_connection(("127.0.0.1", peer.port), timeout=timeout)
+    if not peer.tls:
+        return plain
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(plain)
+
+
+def probe(peer, method, path):
     """One request by hand before any load: what is measured must be a success."""
     path = path.replace("{id}", "4711").replace("{after}", "4711")
     body = b'{"name":"Probe","price":1.50,"tags":["a"],"meta":{"k":1}}' if method == "POST" else b""
-    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Tenant: 11\r\nConnection: close\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{peer.port}\r\nX-Tenant: 11\r\nConnection: close\r\n"
     if body:
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as conversation:
+    with connect(peer, 20) as conversation:
         conversation.sendall(head.encode() + b"\r\n" + body)
         answer = b""
         while part := conversation.recv(65536):
@@ -93,9 +103,9 @@ def probe(port, method, path):
         raise Broken(f"{method} {path} answered {status or 'nothing'}: {answer[-300:].decode('utf8', 'replace')}")
 
 
-def wrk(port, endpoint, seconds, watched=None):
+def wrk(peer, endpoint, seconds, watched=None):
     command = ["wrk", "-t2", f"-c{endpoint.connections}", f"-d{seconds}s", "--timeout", "30s", "--latency",
-               "-s", os.path.join(HERE, "load.lua"), f"http://127.0.0.1:{port}", "--", endpoint.method, endpoint.path]
+               "-s", os.path.join(HERE, "load.lua"), f"{'https' if peer.tls else 'http'}://127.0.0.1:{peer.port}", "--", endpoint.method, endpoint.path]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     memory = None
     if watched:
@@ -110,11 +120,11 @@ def wrk(port, endpoint, seconds, watched=None):
 
 def http_round(peer, endpoint, seconds, warmup, postmaster):
     if warmup:
-        wrk(peer.port, endpoint, warmup)
+        wrk(peer, endpoint, warmup)
     pids = descendants(peer.pid)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     server, postgres, busy, started = ticks(pids), postgres_ticks(postmaster), busy_ticks(), time.monotonic()
-    result, memory = wrk(peer.port, endpoint, seconds, pids)
+    result, memory = wrk(peer, endpoint, seconds, pids)
     wall = time.monotonic() - started
     server_us = (ticks(pids) - server) * TICK_US
     postgres_us = (postgres_ticks(postmaster) - postgres) * TICK_US
@@ -192,14 +202,14 @@ def pgbench_round(program, url, name, endpoint, seconds, postmaster, pipelined):
 
 def idle(peer, count):
     """The server's memory with `count` connections open, each having served one E1."""
-    request = f"GET {peer.endpoints['E1'].path} HTTP/1.1\r\nHost: 127.0.0.1:{peer.port}\r\n\r\n".encode()
+    request = f"GET {peer.endpoints.get('idle', peer.endpoints.get('E1')).path} HTTP/1.1\r\nHost: 127.0.0.1:{peer.port}\r\n\r\n".encode()
     pids = descendants(peer.pid)
     before, sockets, answered = memory_mb(pids), [], 0
     try:
         while len(sockets) < count:
             batch = []
             for _ in range(min(200, count - len(sockets))):
-                each = socket.create_connection(("127.0.0.1", peer.port), timeout=10)
+                each = connect(peer, 10)
                 sockets.append(each)
                 each.sendall(request)
                 batch.append(each)
@@ -211,7 +221,7 @@ def idle(peer, count):
             each.setblocking(False)
             try:
                 closed += each.recv(1) == b""
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 pass
             except OSError:
                 closed += 1

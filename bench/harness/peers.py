@@ -1,5 +1,6 @@
 """The servers side by side: how each is started, what its endpoints are called, how it ends. And their PostgreSQL."""
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -41,8 +42,8 @@ LINTEL = {
 class Peer:
     """A process of ours, from start() to stop(); its endpoints by name."""
 
-    def __init__(self, name, port, endpoints, command, environment=None, ready="/ping"):
-        self.name, self.port, self.endpoints, self.command, self.ready = name, port, endpoints, command, ready
+    def __init__(self, name, port, endpoints, command, environment=None, ready="/ping", tls=False):
+        self.name, self.port, self.endpoints, self.command, self.ready, self.tls = name, port, endpoints, command, ready, tls
         self.environment = environment or {}
         self.process = None
 
@@ -57,7 +58,7 @@ class Peer:
         deadline = time.monotonic() + 30
         while True:
             try:
-                measure.probe(self.port, "GET", self.ready)
+                measure.probe(self, "GET", self.ready)
                 return self
             except (OSError, measure.Broken) as problem:
                 if self.process.poll() is not None or time.monotonic() > deadline:
@@ -88,11 +89,26 @@ def nginx():
     return Peer("nginx", 8103, {"E1": PLAIN["E1"]}, [program, "-p", FOLDER, "-c", path, "-e", os.path.join(FOLDER, "nginx-error.log")])
 
 
+def lintel_tls(url):
+    """The same app behind a certificate (ECDSA P-256) made for this run."""
+    app = os.path.join(FOLDER, "app-tls")
+    shutil.rmtree(app, ignore_errors=True)
+    shutil.copytree(os.path.join(BENCH, "app"), app)
+    with open(os.path.join(app, "lintel.yaml"), "w", encoding="utf8") as file:
+        file.write("listen: 127.0.0.1:8104\nadmin: 127.0.0.1:8105\ntls: {certificate: bench.pem, key: bench.key}\n")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=localhost",
+                    "-keyout", os.path.join(app, "bench.key"), "-out", os.path.join(app, "bench.pem")], check=True, capture_output=True)
+    endpoints = {name: LINTEL[name] for name in ("E2", "E6")}
+    endpoints["idle"] = LINTEL["E1"]
+    return Peer("lintel_tls", 8104, endpoints, [os.path.join(TOP, "build", "lintel"), "serve", app], {"LINTEL_DATABASE_URL": url}, ready="/readyz", tls=True)
+
+
 def all_peers(postgres):
     url = postgres.url("app")
     return {
         "lintel": lambda: Peer("lintel", 8100, LINTEL, [os.path.join(TOP, "build", "lintel"), "serve", os.path.join(BENCH, "app"), "--listen", "127.0.0.1:8100"],
                                {"LINTEL_DATABASE_URL": url}, ready="/readyz"),
+        "lintel_tls": lambda: lintel_tls(url),
         "fastapi": lambda: Peer("fastapi", 8101, PLAIN,
                                 ["/usr/bin/python3", "-m", "uvicorn", "fastapi_app:app", "--port", "8101", "--workers", "2", "--loop", "uvloop", "--http", "httptools",
                                  "--no-access-log", "--timeout-keep-alive", "75", "--log-level", "warning"], {"DATABASE_URL": url, "POOL": "8"}),

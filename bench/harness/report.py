@@ -62,8 +62,8 @@ class Promises:
         if got is not None:
             self.rows.append({"what": what, "wanted": f"≤ {wanted}{unit}", "got": round(got, 2), "held": got <= wanted})
 
-    def ratio(self, endpoint, field="rps", other="fastapi", scale=1):
-        ours, theirs = self.of(endpoint, "lintel", field), self.of(endpoint, other, field)
+    def ratio(self, endpoint, field="rps", other="fastapi", scale=1, mine="lintel"):
+        ours, theirs = self.of(endpoint, mine, field), self.of(endpoint, other, field)
         return ours / theirs * scale if ours is not None and theirs else None
 
     def judge(self):
@@ -71,6 +71,7 @@ class Promises:
             self.at_least(f"{endpoint} req/s beside FastAPI", times, self.ratio(endpoint), " ×")
         self.at_most("E1 server CPU beside nginx", 1.3, self.ratio("E1", "srv_us", "nginx"), " ×")
         self.at_most("E2 server CPU", 27, self.of("E2", "lintel", "srv_us"), " µs")
+        self.at_least("E2 req/s over TLS beside plain", 0.7, self.ratio("E2", other="lintel", mine="lintel_tls"), " ×")
         costs = [self.of(e, "lintel", f) for e in ("E5", "E2") for f in ("srv_us", "pg_us")]
         if None not in costs:
             self.at_most("E5 adds to E2, server and PostgreSQL", 20, costs[0] + costs[1] - costs[2] - costs[3], " µs")
