@@ -12,7 +12,7 @@
 #include "net/conn.h"
 
 #define TLS_CERTIFICATES_MAX 16
-#define TLS_WARN_NS          (14 * 86400 * 1000000000LL) /* a certificate that ends sooner is worth a warning */
+#define TLS_WARN_NS          (14 * 86400 * 1000000000LL) /* what ends sooner is worth a warning */
 
 struct tls_conf {
     const char *certificate, *key, *ocsp; /* files, one a line, the nth of each together */

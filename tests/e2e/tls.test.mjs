@@ -23,7 +23,7 @@ const failed = async (api, reason) => (await api.metrics())("lintel_tls_handshak
 
 test("a request over TLS is a request", async (t) => {
   const api = await shop(t);
-  await api.get("/v1/article/1").expect(200, { id: 1 });
+  await api.get("/v1/article/1").expect(200, { id: 1, "X-Content-Type-Options": "nosniff" });
   await api.post("/v1/article", { id: 900, name: "over TLS", price: 1 }).expect(201);
   await api.get("/v1/article/900").expect(200, { name: "over TLS" });
   await api.get("/v1/nothing").expect(404, { error_code: "not_found" });

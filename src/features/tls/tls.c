@@ -13,10 +13,14 @@ struct hsts {
 };
 
 /* RFC 6797, 7.2: over TLS only. */
-static bool promise_tls(struct req *req, void *room)
+static bool address_browsers(struct req *req, void *room)
 {
     const struct hsts *hsts = room;
-    if (req->secure && hsts->value[0])
+    if (!req->secure)
+        return true;
+    answer_header_set(req, "X-Content-Type-Options",
+                      BYTES("nosniff")); /* what is JSON here is never a page */
+    if (hsts->value[0])
         answer_header_set(req, "Strict-Transport-Security", bytes_of(hsts->value));
     return true;
 }
@@ -41,6 +45,6 @@ const struct module tls_module = {
     .knobs = tls_knobs,
     .open = open_hsts,
     .close = free,
-    .filters = (const struct module_filter[]){ { STAGE_CORRELATE, promise_tls }, { 0 } },
+    .filters = (const struct module_filter[]){ { STAGE_CORRELATE, address_browsers }, { 0 } },
     .metrics = tls_metrics,
 };
