@@ -152,13 +152,42 @@ struct text *answer_stream_text(struct req *req)
     return answer_text(req);
 }
 
+struct bytes answer_stream_begun(const struct req *req)
+{
+    const struct exchange *exchange = req->exchange;
+    return exchange->streaming && !exchange->head_sent ? text_bytes(&exchange->text) : (struct bytes){ 0 };
+}
+
+void answer_stream_coder(struct req *req, const struct answer_coder *coder)
+{
+    struct exchange *exchange = req->exchange;
+    check(exchange->streaming && !exchange->head_sent && !exchange->coder.code);
+    exchange->coder = *coder;
+}
+
+void answer_coder_end(struct exchange *exchange)
+{
+    if (exchange->coder.code)
+        exchange->coder.end(exchange->coder.state);
+    exchange->coder = (struct answer_coder){ 0 };
+}
+
+bool answer_code(struct exchange *exchange, bool last)
+{
+    if (!exchange->coder.code || exchange->gone || (!exchange->text.size && !last))
+        return true;
+    return exchange->coder.code(exchange->coder.state, &exchange->text, last);
+}
+
 bool answer_stream_flush(struct req *req)
 {
     struct exchange *exchange = req->exchange;
     check(exchange->streaming);
     if (!text_ok(&exchange->text))
         return fail(&PROBLEM_TOO_LARGE, "a part of the answer needs more memory than a request may have");
-    return exchange->wire->flush(exchange);
+    if (!exchange->stream_begun)
+        http_stream_begins(exchange);
+    return answer_code(exchange, false) && exchange->wire->flush(exchange);
 }
 
 bool answer_streaming(const struct req *req)
@@ -174,6 +203,7 @@ void answer_reset(struct req *req)
         if (exchange->fields[i].lasting)
             exchange->fields[kept++] = exchange->fields[i];
     exchange->fields_count = kept;
+    answer_coder_end(exchange);
     exchange->status = 200;
     exchange->type = "application/json";
     exchange->borrowed = (struct bytes){ 0 };

@@ -52,10 +52,12 @@ struct exchange {
     struct arena spare; /* for the answer that says that the request's arena is full */
     struct bytes borrowed;
     bool is_borrowed, finished, streaming, head_sent, failed;
-    bool gone;           /* the client is: nobody reads the answer */
-    bool expects_other;  /* than 100-continue */
-    bool cut;            /* the stream failed half way: end it visibly broken */
-    int64_t stream_sent; /* body bytes handed to the wire */
+    bool gone;                 /* the client is: nobody reads the answer */
+    bool expects_other;        /* than 100-continue */
+    bool cut;                  /* the stream failed half way: end it visibly broken */
+    int64_t stream_sent;       /* body bytes handed to the wire */
+    struct answer_coder coder; /* code NULL: none */
+    bool stream_begun;         /* the stages have seen it */
     enum http_stage stage;
     struct timer goodbye; /* the client ended its direction: how long it may still want the answer */
 };
@@ -153,6 +155,8 @@ void http_serve(struct exchange *exchange);
 /* The built-in stages. */
 bool http_stage_correlate(struct req *req, void *room);
 bool http_stage_route(struct req *req, void *room);
+/* STAGE_COMPRESS before a stream's first flush. */
+void http_stream_begins(struct exchange *exchange);
 
 /* ---- correlate.c ---- */
 void http_random_seed(struct http_core *core);
@@ -205,3 +209,7 @@ void http_redirect(struct exchange *exchange);
 /* ---- answer.c ---- */
 /* A header of the answer's, by name without regard to case; NULL if there is none. */
 struct answer_field *answer_field_find(struct exchange *exchange, const char *name);
+/* Codes what the stream has gathered. */
+WAITS bool answer_code(struct exchange *exchange, bool last);
+/* The coder goes, with what it holds. Harmless without one. */
+void answer_coder_end(struct exchange *exchange);

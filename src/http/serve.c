@@ -152,11 +152,22 @@ static void run_after(struct exchange *exchange)
     }
 }
 
+void http_stream_begins(struct exchange *exchange)
+{
+    const struct http_server *server = exchange->core->server;
+    exchange->stream_begun = true;
+    for (const struct http_filter *filter = &server->filters[server->before_count]; filter->run; filter++)
+        if (filter->stage == STAGE_COMPRESS)
+            (void)filter->run(&exchange->req, filter->room);
+}
+
 void http_serve(struct exchange *exchange)
 {
     if (!run_before(exchange) || !is_sendable(exchange))
         answer_failed(exchange);
     run_after(exchange);
+    if (!exchange->cut && !answer_code(exchange, true))
+        exchange->cut = true;
     (void)!exchange->wire->send(exchange);
     struct log_context *context = fiber_log_context();
     *context = (struct log_context){ 0 }; /* its texts end with the request */

@@ -37,6 +37,19 @@ struct http_filter {
 };
 void answer_finished(struct req *req);
 
+/* What changes a streamed body on its way to the wire: a coding. STAGE_COMPRESS runs once more before a
+ * stream's first flush, while the head can still be changed, and may set one. */
+struct answer_coder {
+    /* Puts the coded form in the place of what text holds; `last`: nothing follows. Errors: false; the stream
+     * is cut. */
+    WAITS bool (*code)(void *state, struct text *text, bool last);
+    void (*end)(void *state); /* once, also of a stream that was cut */
+    void *state;
+};
+void answer_stream_coder(struct req *req, const struct answer_coder *coder);
+/* What a stream has gathered before its first flush; empty once its head is sent. */
+struct bytes answer_stream_begun(const struct req *req);
+
 struct http_conf {
     int64_t connections_max; /* per process */
     int64_t header_bytes_max, headers_max, target_bytes_max, body_bytes_max, request_memory;

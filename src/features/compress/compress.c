@@ -1,7 +1,9 @@
-/* compress.c - the door: bodies above a size go out in a coding that the client takes. Streams are left as
- * they are. */
+/* compress.c - the door: bodies above a size go out in a coding that the client takes; streams piece by
+ * piece. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/inject.h"
 #include "features/compress/codec.h"
 #include "fiber/fiber.h"
 #include "http/req.h"
@@ -13,7 +15,11 @@
 
 struct conf {
     bool enabled;
-    int64_t bytes_min;
+    int64_t bytes_min, streams_max;
+};
+struct compress {
+    struct conf conf;
+    _Atomic int64_t streams; /* being coded now, on any core */
 };
 
 static struct metric bytes_saved =
@@ -62,16 +68,113 @@ static void vary_add(struct req *req)
         answer_header_set(req, "Vary", BYTES("Accept-Encoding"));
 }
 
-static bool compress(struct req *req, void *room)
+/* The coding that this answer gets, or CODECS. Says by Vary that there was a choice. */
+static int choose(const struct conf *conf, struct req *req, size_t size)
 {
-    const struct conf *conf = room;
-    const struct bytes body = answer_body(req);
-    if (!conf->enabled || answer_streaming(req) || (int64_t)body.size < conf->bytes_min ||
-        !is_text(answer_type_of(req)) || answer_header_of(req, "Content-Encoding").data)
-        return true;
+    if (!conf->enabled || (int64_t)size < conf->bytes_min || !is_text(answer_type_of(req)) ||
+        answer_header_of(req, "Content-Encoding").data)
+        return CODECS;
     vary_add(req);
     const int codec = accept_encoding_choose(req_header(req, "accept-encoding"), codec_names, CODECS);
-    if (codec < 0)
+    return codec < 0 ? CODECS : codec;
+}
+
+static void say_coding(struct req *req, enum codec codec)
+{
+    metric_add(&answers, 1);
+    answer_header_set(req, "Content-Encoding", bytes_of(codec_names[codec]));
+    etag_mark(req, codec);
+}
+
+/* ---- streams ---- */
+
+struct coder {
+    struct compress *compress;
+    struct codec_stream *stream;
+    struct text out; /* in the request's arena: takes turns with the answer's */
+};
+struct step {
+    struct codec_stream *stream;
+    struct bytes in;
+    struct codec_room out;
+    bool last, done;
+};
+
+static void step_run(void *arg)
+{
+    struct step *step = arg;
+    step->done = codec_stream_step(step->stream, step->in, &step->out, step->last);
+}
+
+static bool code(void *state, struct text *text, bool last)
+{
+    struct coder *coder = state;
+    const size_t room = codec_stream_bound(text->size);
+    text_clear(&coder->out);
+    if (!text_reserve(&coder->out, room))
+        return fail(&PROBLEM_TOO_LARGE, "a part of the answer needs more memory than a request may have");
+    struct step step = { .stream = coder->stream,
+                         .in = text_bytes(text),
+                         .out = { .at = coder->out.data, .room = room },
+                         .last = last };
+    if (step.in.size < OFFLOAD_BYTES / 4 || !offload(step_run, &step)) {
+        failure_clear();
+        step_run(&step);
+    }
+    if (!step.done)
+        return fail(&PROBLEM_INTERNAL, "the answer could not be compressed");
+    metric_add(&bytes_saved, (int64_t)step.in.size - (int64_t)step.out.size);
+    coder->out.size = step.out.size;
+    const struct text plain = *text;
+    *text = coder->out;
+    coder->out = plain;
+    return true;
+}
+
+static void coder_end(void *state)
+{
+    struct coder *coder = state;
+    codec_stream_close(coder->stream);
+    atomic_fetch_sub_explicit(&coder->compress->streams, 1, memory_order_relaxed);
+    free(coder);
+}
+
+/* A stream that begins small is small, or wants to be read as it comes: it stays as it is. */
+static void compress_stream(struct compress *compress, struct req *req)
+{
+    const int codec = choose(&compress->conf, req, answer_stream_begun(req).size);
+    if (codec == CODECS)
+        return;
+    if (req->method == HTTP_HEAD) { /* as GET would have been answered; nothing is sent */
+        say_coding(req, (enum codec)codec);
+        return;
+    }
+    if (atomic_fetch_add_explicit(&compress->streams, 1, memory_order_relaxed) < compress->conf.streams_max) {
+        struct coder *coder = calloc(1, sizeof *coder);
+        check(coder != NULL);
+        coder->compress = compress;
+        coder->stream = inject("compress.stream") ? NULL : codec_stream_open((enum codec)codec);
+        if (coder->stream) {
+            text_init(&coder->out, &req->arena, 0);
+            answer_stream_coder(req, &(struct answer_coder){ code, coder_end, coder });
+            say_coding(req, (enum codec)codec);
+            return;
+        }
+        free(coder);
+    }
+    atomic_fetch_sub_explicit(&compress->streams, 1, memory_order_relaxed); /* it goes as it is */
+}
+
+static bool compress(struct req *req, void *room)
+{
+    struct compress *compress = room;
+    if (answer_streaming(req)) {
+        compress_stream(compress, req);
+        return true;
+    }
+    const struct bytes body = answer_body(req);
+    const int codec = choose(&compress->conf, req, body.size);
+    if (codec == CODECS)
         return true;
     struct work work = { .codec = (enum codec)codec, .body = body, .room_size = body.size - body.size / 16 };
     work.room = arena_alloc(&req->arena, work.room_size);
@@ -85,10 +188,8 @@ static bool compress(struct req *req, void *room)
         failure_clear();
     if (!work.done)
         return true;
-    metric_add(&answers, 1);
     metric_add(&bytes_saved, (int64_t)(body.size - work.size));
-    answer_header_set(req, "Content-Encoding", bytes_of(codec_names[codec]));
-    etag_mark(req, (enum codec)codec);
+    say_coding(req, (enum codec)codec);
     answer_borrow(req, (struct bytes){ work.room, work.size });
     return true;
 }
@@ -96,9 +197,9 @@ static bool compress(struct req *req, void *room)
 static bool compress_open(const void *conf, const struct kit *kit, void **ret_room)
 {
     (void)kit;
-    struct conf *room = malloc(sizeof *room);
+    struct compress *room = calloc(1, sizeof *room);
     check(room != NULL);
-    *room = *(const struct conf *)conf;
+    room->conf = *(const struct conf *)conf;
     *ret_room = room;
     return true;
 }
@@ -108,11 +209,15 @@ const struct module compress_module = {
     .name = "compress",
     .summary = "Answers in zstd, br or gzip, as the client likes best.",
     .conf_bytes = sizeof(struct conf),
-    .knobs = (const struct knob[]){ KNOB(conf, enabled, .kind = KNOB_BOOL, .preset = 1,
-                                         .doc = "Whether answers are compressed at all."),
-                                    KNOB(conf, bytes_min, .kind = KNOB_SIZE, .min = 64, .max = 1 << 30,
-                                         .preset = 1024, .doc = "Bodies below it are sent as they are."),
-                                    { 0 } },
+    .knobs =
+        (const struct knob[]){
+            KNOB(conf, enabled, .kind = KNOB_BOOL, .preset = 1,
+                 .doc = "Whether answers are compressed at all."),
+            KNOB(conf, bytes_min, .kind = KNOB_SIZE, .min = 64, .max = 1 << 30, .preset = 1024,
+                 .doc = "Bodies below it, and streams that begin with less, are sent as they are."),
+            KNOB(conf, streams_max, .min = 0, .max = 100000, .preset = 64, .unit = "streams",
+                 .doc = "Streams compressed at once, a mebibyte each; further ones are sent as they are."),
+            { 0 } },
     .open = compress_open,
     .close = free,
     .filters = (const struct module_filter[]){ { STAGE_COMPRESS, compress }, { 0 } },
