@@ -3,7 +3,8 @@ import { renameSync, writeFileSync, chmodSync, readFileSync, readdirSync, utimes
 import net from "node:net";
 import https from "node:https";
 import { join } from "node:path";
-import { Client, SLOWNESS, Wire, assert, eventually, folder, freePort, lintel, parseResponses, serve, sleep, test } from "../lib/lintel.mjs";
+import { Client, SLOWNESS, Wire, assert, eventually, folder, freePort, lintel, parseResponses, serve, sleep, startPostgres, test } from "../lib/lintel.mjs";
+import { Load } from "../lib/load.mjs";
 import { SHOP, SHOP_APP } from "../lib/databases.mjs";
 import { certify, connect, sClient, usualCertificate } from "../lib/tls.mjs";
 
@@ -442,4 +443,32 @@ test("memory that cannot be had for a session, and a handshake that fails inside
     assert.ok(refused <= 1, `${name}: ${refused}`);
     await alive(api);
   }
+});
+
+test("PostgreSQL killed under load over TLS: every request is answered, then all is well again, and nothing is left", async (t) => {
+  const postgres = await startPostgres({ own: true, t });
+  const api = await shop(t, { postgres });
+  const load = new Load(t, api, (client, number) => (number % 3 ? client.get("/v1/article/1") : client.post("/v1/article", { id: 100000 + number, name: `n${number}`, price: 1 })), { fresh: true });
+  await load.well(30);
+  await postgres.kill();
+  await sleep(500);
+  await postgres.start(postgres.settings);
+  await eventually(async () => (await api.get("/readyz")).status === 200, { withinMs: 10000 });
+  await load.well(30);
+  await load.stop();
+  for (const record of load.records) assert.ok(!record.error && (record.status < 300 || ["database.unavailable", "outcome_unknown"].includes(record.code)), `${record.number}: ${record.error?.message ?? record.reply.text}`);
+  assert.ok(load.outcomes["503 database.unavailable"] > 0, JSON.stringify(load.outcomes));
+  await eventually(async () => (await api.metrics())("lintel_http_requests_in_flight") <= 1 && (await api.metrics())("lintel_http_connections_open") <= 3);
+});
+
+test("past connections_max a TLS connection is closed without a handshake", async (t) => {
+  const api = await shop(t, { config: { http: { connections_max: 3 } } });
+  api.close();
+  await eventually(async () => (await api.metrics())("lintel_http_connections_open") === 1); // the admin one counts, and is never refused
+  const wires = [await connect(api.port), await connect(api.port)];
+  await assert.rejects(connect(api.port));
+  assert.ok((await api.metrics())("lintel_http_refused_full_total") >= 1);
+  wires.pop().socket.destroy();
+  await eventually(() => connect(api.port).then((wire) => wires.push(wire)));
+  for (const wire of wires) wire.socket.destroy();
 });

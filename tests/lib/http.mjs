@@ -96,8 +96,9 @@ export function holds(got, want) {
 
 /** Requests against one base URL. with(headers) gives a client that sends them each time; as(token) one that is somebody. */
 export class Client {
-  constructor(base, { agent = new http.Agent({ keepAlive: true, maxSockets: 256 }), headers = {} } = {}) {
+  constructor(base, { tls, agent = new (tls ? https : http).Agent({ keepAlive: true, maxSockets: 256, ...tls }), headers = {} } = {}) {
     this.base = base;
+    this.tls = tls; // how an https server is trusted: node's { ca, … }
     this.agent = agent;
     this.fixed = headers;
   }

@@ -15,7 +15,6 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import https from "node:https";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -186,7 +185,7 @@ export async function serve(t, options = {}) {
   const [port, adminPort] = [await freePort(), await freePort()];
   settle(dir, adminPort, config);
 
-  const server = options.tls ? new Server(`https://127.0.0.1:${port}`, { agent: new https.Agent({ keepAlive: true, maxSockets: 256, ...options.tls }) }) : new Server(`http://127.0.0.1:${port}`);
+  const server = new Server(`${options.tls ? "https" : "http"}://127.0.0.1:${port}`, { tls: options.tls });
   Object.assign(server, { port, host: "127.0.0.1", dir, postgres, database, expectExit, admin: new Client(`http://127.0.0.1:${adminPort}`) });
   server.child = spawn(LINTEL, [command, dir, "--listen", `127.0.0.1:${port}`, ...words], {
     env: { ...process.env, ...SANITIZER_OPTIONS, LINTEL_DATABASE_URL: options.url ?? postgres.url(database), ...env },
