@@ -93,7 +93,7 @@ def lintel_tls(url):
     """The same app behind a certificate (ECDSA P-256) made for this run."""
     app = os.path.join(FOLDER, "app-tls")
     shutil.rmtree(app, ignore_errors=True)
-    shutil.copytree(os.path.join(BENCH, "app"), app)
+    shutil.copytree(os.path.join(BENCH, "app"), app, ignore=shutil.ignore_patterns(".lintel"))
     with open(os.path.join(app, "lintel.yaml"), "w", encoding="utf8") as file:
         file.write("listen: 127.0.0.1:8104\nadmin: 127.0.0.1:8105\ntls: {certificate: bench.pem, key: bench.key}\n")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=localhost",
