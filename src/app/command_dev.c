@@ -123,7 +123,8 @@ static void ready(struct house *house, void *arg)
         }
     } else {
         for (int i = 0; i < 3 && house->set && i < house->set->resources_count; i++)
-            printf("  curl 'http://%s/v1/%.*s?limit=3'\n", address, BYTES_ARG(house->set->resources[i].name));
+            printf("  curl '%s://%s/v1/%.*s?limit=3'\n", scheme, address,
+                   BYTES_ARG(house->set->resources[i].name));
     }
     fflush(stdout);
     arena_done(&arena);
