@@ -43,7 +43,7 @@ static void work_run(void *arg)
 static bool is_text(struct bytes type)
 {
     static const char *const types[] = { "application/json", "application/problem+json", "text/",
-                                         "application/openmetrics" };
+                                         "application/openmetrics", "application/x-ndjson" };
     for (size_t i = 0; i < array_count(types); i++)
         if (bytes_starts(type, bytes_of(types[i])))
             return true;

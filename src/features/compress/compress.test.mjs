@@ -56,6 +56,14 @@ test("a stream comes back the same from every coding, smaller, in pieces", async
   assert.ok((await api.metrics())("lintel_compress_saved_bytes_total") > 2.5 * plain.bytes.length);
 });
 
+test("lines of JSON are compressed, too", async (t) => {
+  const api = await serve(t, { sql: MANY, app: { ...STREAMED, "queries/all.sql": "/* access: public\n   stream: true */ select id, body from public.note order by id" } });
+  const lines = { Accept: "application/x-ndjson" };
+  const plain = await api.get("/v1/all", lines).expect(200, { Vary: /Accept-Encoding/ });
+  const coded = await api.get("/v1/all", { ...lines, "Accept-Encoding": "gzip" }).expect(200, { "Content-Encoding": "gzip", Vary: /Accept-Encoding/ });
+  assert.ok(zlib.gunzipSync(coded.bytes).equals(plain.bytes));
+});
+
 test("what was flushed can be read at once, before the stream's end", async (t) => {
   const sql = `${MANY}; CREATE FUNCTION nap(i int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN IF i = 5000 THEN PERFORM pg_sleep(5); END IF; RETURN i; END';
     CREATE VIEW slow AS SELECT id, body, nap(id) AS nap FROM note ORDER BY id`;
