@@ -1,0 +1,37 @@
+#pragma once
+/* jsonschema_number.h - JSON numbers as exact decimals: mantissa times a power of ten, of any size. Private
+ * to jsonschema_*.c.
+ *
+ * What was written is normal form once leading and trailing zeros are left out, so equality is that of digits
+ * and exponent. Up to 18 digits fit a machine word and take the fast way; more are compared as text. */
+#include "base/bytes.h"
+#include "base/check.h"
+
+#define JS_NUMBER_SMALL_DIGITS 18
+
+struct js_number {
+    int64_t mantissa;  /* with its sign; when `small` */
+    int64_t exponent;  /* of ten, of the last digit that counts; clamped far beyond any machine number */
+    const char *first; /* the first digit that counts; there may be a '.' among them */
+    uint64_t count;    /* digits that count; 0: the number is zero */
+    bool negative;     /* false for zero */
+    bool small;        /* count <= JS_NUMBER_SMALL_DIGITS */
+};
+
+/* Takes apart a number that json_parse() accepted. `text` must live as long. */
+struct js_number js_number_read(struct bytes text);
+
+/* <0, 0, >0. */
+int js_number_compare(const struct js_number *a, const struct js_number *b);
+
+/* Without a fraction: 1, 1.0, 10e-1. */
+static inline bool js_number_is_whole(const struct js_number *number)
+{
+    return number->count == 0 || number->exponent >= 0;
+}
+
+/* Whether `number` is a whole multiple of `divisor`, which is small and above zero. */
+bool js_number_is_multiple(const struct js_number *number, const struct js_number *divisor);
+
+/* The same for equal numbers, however they were written. */
+uint64_t js_number_hash(const struct js_number *number);
