@@ -164,6 +164,35 @@ static uint32_t puny_decode(struct bytes text, uint32_t codes[64])
     return count;
 }
 
+/* An A-label must stand for a U-label: something that is not all ASCII, and that IDNA allows. */
+static bool is_a_label(struct bytes encoded)
+{
+    uint32_t codes[64];
+    char label[64 * 4];
+    size_t size = 0;
+    bool wide = false;
+    const uint32_t count = puny_decode(encoded, codes);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t code = codes[i];
+        wide |= code >= 128;
+        if (code < 0x80)
+            label[size++] = (char)code;
+        else if (code < 0x800)
+            label[size++] = (char)(0xc0 | code >> 6);
+        else if (code < 0x10000)
+            label[size++] = (char)(0xe0 | code >> 12);
+        else {
+            label[size++] = (char)(0xf0 | code >> 18);
+            label[size++] = (char)(0x80 | (code >> 12 & 0x3f));
+        }
+        if (code >= 0x800)
+            label[size++] = (char)(0x80 | (code >> 6 & 0x3f));
+        if (code >= 0x80)
+            label[size++] = (char)(0x80 | (code & 0x3f));
+    }
+    return wide && js_is_idn_label((struct bytes){ label, size });
+}
+
 static bool is_label(struct bytes label)
 {
     if (label.size == 0 || label.size > 63 || label.data[0] == '-' || label.data[label.size - 1] == '-')
@@ -175,12 +204,7 @@ static bool is_label(struct bytes label)
         return true;
     if ((label.data[0] | 0x20) != 'x' || (label.data[1] | 0x20) != 'n')
         return false; /* reserved: RFC 5890, 2.3.1 */
-    uint32_t codes[64];
-    const uint32_t count = puny_decode(bytes_from(label, 4), codes);
-    for (uint32_t i = 0; i < count; i++)
-        if (codes[i] >= 128)
-            return true;
-    return false;
+    return is_a_label(bytes_from(label, 4));
 }
 
 bool js_is_hostname(struct bytes text)

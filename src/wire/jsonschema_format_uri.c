@@ -233,7 +233,7 @@ bool js_is_uri_template(struct bytes text)
             if (at + 2 >= text.size || !is_hex(text.data[at + 1]) || !is_hex(text.data[at + 2]))
                 return false;
             at += 3;
-        } else if (c <= ' ' || c == 0x7f || strchr("\"'<>\\^`|}", c))
+        } else if (c <= ' ' || c == 0x7f || strchr("\"<>\\^`|}", c))
             return false;
         else
             at++;

@@ -23,6 +23,7 @@ static _Thread_local struct {
     pcre2_match_data *data;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
+    pcre2_code *label; /* of js_is_idn_label() */
 } own;
 
 static bool own_begin(void)
@@ -45,6 +46,8 @@ void jsonschema_thread_done(void)
     pcre2_match_data_free(own.data);
     pcre2_match_context_free(own.context);
     pcre2_jit_stack_free(own.stack);
+    pcre2_code_free(own.label);
+    own.label = NULL;
     own.data = NULL;
     own.context = NULL;
     own.stack = NULL;
@@ -111,4 +114,38 @@ enum js_match js_regex_match(const struct js_regex *regex, struct bytes subject)
     if (found == PCRE2_ERROR_NOMATCH)
         return JS_MATCH_NO;
     return found >= 0 ? JS_MATCH_YES : JS_MATCH_LIMIT;
+}
+
+/* What must not be: it matches a label that is wrong. The characters with combining class 9 are spelt out,
+ * since patterns can't ask for them. */
+#define VIRAMA                                                                                               \
+    "\\x{94d}\\x{9cd}\\x{a4d}\\x{acd}\\x{b4d}\\x{bcd}\\x{c4d}\\x{ccd}\\x{d3b}\\x{d3c}\\x{d4d}\\x{dca}\\x{"   \
+    "e3a}"                                                                                                   \
+    "\\x{eba}\\x{f84}\\x{1039}\\x{103a}\\x{1714}\\x{1715}\\x{1734}\\x{17d2}\\x{1a60}\\x{1b44}\\x{1baa}\\x{"  \
+    "1bab}"                                                                                                  \
+    "\\x{1bf2}\\x{1bf3}\\x{2d7f}\\x{a806}\\x{a82c}\\x{a8c4}\\x{a953}\\x{a9c0}\\x{aaf6}\\x{abed}\\x{10a3f}"   \
+    "\\x{11046}\\x{1107f}\\x{110b9}\\x{11133}\\x{11134}\\x{111c0}\\x{11235}\\x{1134d}\\x{11442}\\x{114c2}"   \
+    "\\x{115bf}\\x{1163f}\\x{116b6}\\x{1172b}\\x{11839}\\x{1193d}\\x{119e0}\\x{11a34}\\x{11a47}\\x{11a99}"   \
+    "\\x{11c3f}\\x{11d44}\\x{11d45}\\x{11d97}"
+static const char wrong_label[] =
+    "^\\p{M}|^..--|[\\x{640}\\x{7fa}\\x{302e}\\x{302f}\\x{3031}-\\x{3035}\\x{303b}]"
+    "|(?<!l)\\x{b7}|\\x{b7}(?!l)|\\x{375}(?!\\p{sc:Greek})|(?<!\\p{sc:Hebrew})[\\x{5f3}\\x{5f4}]"
+    "|^(?=.*\\x{30fb})(?!.*[\\p{sc:Hiragana}\\p{sc:Katakana}\\p{sc:Han}])"
+    "|[\\x{660}-\\x{669}].*[\\x{6f0}-\\x{6f9}]|[\\x{6f0}-\\x{6f9}].*[\\x{660}-\\x{669}]"
+    "|(?<![" VIRAMA "])\\x{200d}|(?<![" VIRAMA "\\p{Arabic}\\p{Syriac}\\p{Nko}\\p{Mongolian}])\\x{200c}";
+
+bool js_is_idn_label(struct bytes label)
+{
+    int error;
+    PCRE2_SIZE offset;
+    if (unlikely(!own.data) && !own_begin())
+        return false;
+    if (!own.label) {
+        own.label =
+            pcre2_compile((PCRE2_SPTR)wrong_label, sizeof wrong_label - 1, PCRE2_UTF, &error, &offset, NULL);
+        check(own.label != NULL);
+    }
+    pcre2_set_match_limit(own.context, JSONSCHEMA_PATTERN_MATCHES_PRESET);
+    return pcre2_match(own.label, (PCRE2_SPTR)label.data, label.size, 0, PCRE2_NO_UTF_CHECK, own.data,
+                       own.context) == PCRE2_ERROR_NOMATCH;
 }
