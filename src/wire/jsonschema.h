@@ -78,7 +78,8 @@ struct jsonschema_fault {
 #define JSONSCHEMA_FAULT_VALUE   "schema.value"   /* a keyword's value is of the wrong kind */
 #define JSONSCHEMA_FAULT_REF     "schema.ref"     /* a reference that leads nowhere */
 #define JSONSCHEMA_FAULT_LOOP    "schema.loop"    /* references that come back without consuming data */
-#define JSONSCHEMA_FAULT_PATTERN "schema.pattern" /* no ECMA-262 regular expression, or beyond what we run   \
+#define JSONSCHEMA_FAULT_PATTERN                                                                             \
+    "schema.pattern"                              /* no ECMA-262 regular expression, or beyond what we run   \
                                                    */
 #define JSONSCHEMA_FAULT_DEFAULT "schema.default" /* a default that its own schema refuses (strict only) */
 #define JSONSCHEMA_FAULT_LIMIT   "schema.limit"

@@ -1,7 +1,7 @@
 #include "wire/jsonschema_number.h"
 
-/* Beyond it nobody's digits reach: a text has at most 2^31 bytes. */
-#define EXPONENT_CLAMP ((int64_t)1 << 40)
+/* Exponents beyond it are taken for it. Below, every sum and difference fits 64 bits. */
+#define EXPONENT_CLAMP ((int64_t)4000000000000000000)
 
 static inline bool is_digit(char c)
 {
@@ -14,10 +14,7 @@ static int64_t exponent_read(const char *at, const char *end)
     at += *at == '-' || *at == '+';
     int64_t value = 0;
     for (; at < end; at++)
-        if (value < EXPONENT_CLAMP)
-            value = value * 10 + (*at - '0');
-    if (value > EXPONENT_CLAMP)
-        value = EXPONENT_CLAMP;
+        value = value > (EXPONENT_CLAMP - 9) / 10 ? EXPONENT_CLAMP : value * 10 + (*at - '0');
     return negative ? -value : value;
 }
 

@@ -294,8 +294,8 @@ void js_regex_free(struct js_regex *regex);
 enum js_match { JS_MATCH_NO, JS_MATCH_YES, JS_MATCH_LIMIT };
 enum js_match js_regex_match(const struct js_regex *regex, struct bytes subject);
 
-/* Whether IDNA allows these characters side by side in one label: RFC 5891, 4.2.3, and the contextual rules of
- * RFC 5892, appendix A; not the table of all that is disallowed. */
+/* Whether IDNA allows these characters side by side in one label: RFC 5891, 4.2.3, and the contextual rules
+ * of RFC 5892, appendix A; not the table of all that is disallowed. */
 bool js_is_idn_label(struct bytes label);
 
 /* --- jsonschema_meta.c --- */

@@ -447,7 +447,7 @@ static bool evaluate_rules(struct js_run *run, const struct js_schema *schema, c
     case JSON_STRING:
         return !schema->string || evaluate_string(run, schema, node);
     case JSON_ARRAY:
-        return !schema->array || js_evaluate_array(run, schema, node, seen);
+        return !schema->array || node == run->streamed || js_evaluate_array(run, schema, node, seen);
     case JSON_OBJECT:
         return !schema->object || js_evaluate_object(run, schema, node, seen);
     default:

@@ -48,9 +48,10 @@ struct js_run {
     const char *refusal;
     uint64_t steps_left;
     uint32_t depth_left;
-    uint32_t level;              /* steps in use */
-    struct js_step *path;        /* by level; NULL while nobody asks why */
-    struct bytes pointer_prefix; /* what stands before every pointer: "/17" of a stream's item */
+    uint32_t level;                   /* steps in use */
+    struct js_step *path;             /* by level; NULL while nobody asks why */
+    const struct json_node *streamed; /* an array whose items are judged elsewhere */
+    struct bytes pointer_prefix;      /* what stands before every pointer: "/17" of a stream's item */
 };
 
 void js_run_init(struct js_run *run, const struct jsonschema *program, const struct json_doc *doc,
