@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "wire/jsonschema.h"
+#include "wire/jsonschema_stream.h"
 
 #define TURNS 9
 
@@ -68,6 +68,53 @@ static void validate(struct bytes input)
     check(jsonschema_test(schema, &kept, json_root(&kept), &arena) == JSONSCHEMA_VALID);
 }
 
+/* --- many items --- */
+
+#define CHUNK_BYTES ((size_t)64 << 10)
+#define ITEMS       100000
+
+static const char rows_schema[] =
+    "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
+    "\"required\":[\"id\",\"sku\",\"name\",\"price\"],\"properties\":{\"id\":{\"type\":\"integer\","
+    "\"minimum\":1},"
+    "\"sku\":{\"type\":\"string\",\"pattern\":\"^SKU-[0-9]{6}$\"},\"name\":{\"type\":\"string\","
+    "\"maxLength\":120},"
+    "\"price\":{\"type\":\"number\",\"minimum\":0},\"tags\":{\"type\":\"array\",\"maxItems\":10,"
+    "\"items\":{\"type\":\"string\",\"maxLength\":20}},\"attrs\":{\"type\":\"object\"},\"active\":{\"type\":"
+    "\"boolean\"},"
+    "\"deleted_at\":{\"type\":[\"string\",\"null\"]},\"created_at\":{\"type\":\"string\",\"format\":\"date-"
+    "time\"}}}}";
+
+static struct bytes rows(int count)
+{
+    struct text text;
+    text_init_heap(&text, 0);
+    for (int i = 0; i < count; i++)
+        text_printf(&text,
+                    "%c{\"id\":%d,\"sku\":\"SKU-%06d\",\"name\":\"Product number %d, the blue "
+                    "one\",\"price\":%d.%02d,"
+                    "\"tags\":[\"red\",\"sale\",\"new\"],\"attrs\":{\"weight\":%d,\"colour\":\"green\"},"
+                    "\"active\":%s,"
+                    "\"deleted_at\":null,\"created_at\":\"2024-05-%02dT12:34:56.789+00:00\"}",
+                    i ? ',' : '[', i + 1000, i * 7 % 1000000, i, i * 13 % 5000, i % 100, i % 300,
+                    i % 3 ? "true" : "false", i % 28 + 1);
+    text_byte(&text, ']');
+    return text_bytes(&text);
+}
+
+static void stream_rows(struct bytes input)
+{
+    struct jsonschema_fault fault;
+    struct jsonschema_stream_end end;
+    const struct jsonschema_stream_options options = { .lines = false };
+    struct jsonschema_stream *stream = jsonschema_stream_new(schema, &options, NULL, NULL, &fault);
+    check(stream != NULL);
+    for (size_t at = 0; at < input.size; at += CHUNK_BYTES)
+        check(jsonschema_stream_feed(stream, bytes_first(bytes_from(input, at), CHUNK_BYTES)));
+    check(jsonschema_stream_finish(stream, &end) == JSONSCHEMA_VALID && end.items == ITEMS);
+    jsonschema_stream_free(stream);
+}
+
 static struct bytes file_read(const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -107,6 +154,10 @@ int main(int argc, char **argv)
     printf("validate            %6zu bytes %7.0f MB/s\n", body.size, speed(validate, body) / 1e6);
     printf("parse and validate  %6zu bytes %7.0f MB/s\n", body.size, speed(parse_and_validate, body) / 1e6);
     arena_done(&kept_arena);
+    jsonschema_free(schema);
+    check(jsonschema_compile(BYTES(rows_schema), NULL, &schema, &fault));
+    const struct bytes many = rows(ITEMS);
+    printf("stream, %d items %8zu bytes %7.0f MB/s\n", ITEMS, many.size, speed(stream_rows, many) / 1e6);
     jsonschema_free(schema);
     return 0;
 }

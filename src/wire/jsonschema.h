@@ -172,7 +172,7 @@ enum jsonschema_verdict jsonschema_test(const struct jsonschema *schema, const s
 
 /* --- defaults --- */
 
-/* A property that is absent and has a `default`. */
+/* A property that is absent and has a `default`. Name and value may point into the schema. */
 struct jsonschema_fill {
     const struct json_node *object; /* that lacks it */
     struct bytes name;

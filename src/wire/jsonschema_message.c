@@ -113,7 +113,10 @@ struct saying {
 static void add_param(struct saying *saying, const char *name, struct bytes value)
 {
     struct jsonschema_error *error = &saying->failure->error;
-    error->params[error->params_count++] = (struct jsonschema_param){ name, value };
+    const char *copy = arena_copy(saying->run->arena, value); /* the report may outlive the schema */
+    if (copy)
+        error->params[error->params_count++] =
+            (struct jsonschema_param){ name, (struct bytes){ copy, value.size } };
 }
 
 static struct bytes number_text(struct saying *saying, uint64_t value)
