@@ -96,6 +96,13 @@ static bool build_number(struct js_compiler *compiler, struct js_draft *draft)
     struct js_number_rules *kept = ARENA_NEW(compiler->arena, struct js_number_rules);
     if (!kept)
         return js_fault_memory(compiler);
+    rules.settled[0] = rules.minimum;
+    rules.settled[1] = rules.maximum;
+    rules.settled[2] = rules.exclusive_minimum;
+    rules.settled[3] = rules.exclusive_maximum;
+    rules.quick = true;
+    for (uint32_t i = 0; i < array_count(rules.settled); i++)
+        rules.quick &= !(rules.flags >> i & 1) || js_number_settle(&rules.settled[i]);
     *kept = rules;
     draft->schema->number = kept;
     return true;

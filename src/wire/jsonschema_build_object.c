@@ -35,6 +35,8 @@ static bool name_index(struct js_compiler *compiler, struct names *names, struct
         names->room = room;
     }
     names->items[names->count] = (struct js_name){ .text = text };
+    if (text.size < 8)
+        memcpy(&names->items[names->count].head, text.data, text.size);
     *ret_index = names->count++;
     table_put(&names->by_name, text, (void *)(uintptr_t)(*ret_index + 1));
     return true;

@@ -82,6 +82,21 @@ static const int64_t powers[19] = { 1,
                                     100000000000000000,
                                     1000000000000000000 };
 
+bool js_number_settle(struct js_number *bound)
+{
+    if (!bound->small || bound->exponent > 18 || bound->exponent < -18)
+        return false;
+    if (bound->exponent > 0) {
+        int64_t whole;
+        if (__builtin_mul_overflow(bound->mantissa, powers[bound->exponent], &whole) || whole > powers[18] ||
+            whole < -powers[18])
+            return false;
+        bound->mantissa = whole;
+        bound->exponent = 0;
+    }
+    return true;
+}
+
 /* Of two numbers with the same sign, neither zero: by magnitude. */
 static int compare_digits(const struct js_number *a, const struct js_number *b)
 {

@@ -21,6 +21,38 @@ struct js_number {
 /* Takes apart a number that json_parse() accepted. `text` must live as long. */
 struct js_number js_number_read(struct bytes text);
 
+/* The same for the usual number: no exponent, at most 18 characters. Its value is right, but zeros at the end
+ * stay, so it is good for comparing with what js_number_settle() has prepared, and for nothing else. False:
+ * not one. */
+static inline bool js_number_read_quick(struct bytes text, struct js_number *ret_number)
+{
+    if (text.size > JS_NUMBER_SMALL_DIGITS)
+        return false;
+    const char *at = text.data, *const end = text.data + text.size;
+    const bool negative = *at == '-';
+    int64_t mantissa = 0;
+    const char *point = NULL;
+    for (at += negative; at < end; at++) {
+        const unsigned digit = (unsigned char)(*at - '0');
+        if (likely(digit < 10))
+            mantissa = mantissa * 10 + digit;
+        else if (*at == '.')
+            point = at + 1;
+        else
+            return false;
+    }
+    ret_number->mantissa = negative ? -mantissa : mantissa;
+    ret_number->exponent = point ? point - end : 0;
+    ret_number->count = mantissa != 0;
+    ret_number->negative = negative && mantissa != 0;
+    ret_number->first = NULL;
+    ret_number->small = true;
+    return true;
+}
+
+/* A bound made ready for quick numbers: small, exponent 0 or below it. False: it can't be. */
+bool js_number_settle(struct js_number *bound);
+
 /* <0, 0, >0. */
 int js_number_compare(const struct js_number *a, const struct js_number *b);
 

@@ -110,7 +110,9 @@ enum js_number_flags {
 };
 struct js_number_rules {
     uint32_t flags;
+    bool quick; /* `settled` may be compared with js_number_read_quick()'s numbers */
     struct js_number minimum, maximum, exclusive_minimum, exclusive_maximum, multiple_of;
+    struct js_number settled[4]; /* the four bounds in that order */
 };
 
 typedef bool (*js_format_fn)(struct bytes text);
@@ -134,6 +136,7 @@ struct js_array_rules {
 /* A name that an object's rules mention. */
 struct js_name {
     struct bytes text;
+    uint64_t head;                    /* of up to seven bytes: all of them */
     const struct js_schema *schema;   /* of `properties`; NULL: not there */
     const struct js_schema **matched; /* of the `patternProperties` that match this name; NULL-terminated */
     bool declared;                    /* in `properties` */

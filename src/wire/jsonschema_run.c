@@ -62,7 +62,51 @@ static inline void step_into(struct js_run *run, const struct json_node *key, ui
     run->level++;
 }
 
+static bool evaluate_rules(struct js_run *run, const struct js_schema *schema, const struct json_node *node,
+                           struct js_seen *seen);
+static bool evaluate_rare(struct js_run *run, const struct js_schema *schema, const struct json_node *node,
+                          struct js_seen *seen);
+static bool evaluate_scoped(struct js_run *run, const struct js_schema *schema, const struct json_node *node,
+                            struct js_seen *seen);
+
+/* One schema: counted, in its dynamic scope, by its rules. */
+static inline bool evaluate(struct js_run *run, const struct js_schema *schema, const struct json_node *node,
+                            struct js_seen *seen)
+{
+    if (unlikely(run->depth_left == 0))
+        return js_refuse(run, JSONSCHEMA_REFUSED_DEPTH);
+    if (unlikely(!js_charge(run, 1)))
+        return false;
+    if (schema->alias)
+        schema = schema->alias;
+    run->depth_left--;
+    bool holds;
+    if (unlikely(run->program->has_dynamic) && (!run->scope || run->scope->resource != schema->resource))
+        holds = evaluate_scoped(run, schema, node, seen);
+    else if (schema->rare)
+        holds = evaluate_rare(run, schema, node, seen);
+    else
+        holds = evaluate_rules(run, schema, node, seen);
+    run->depth_left++;
+    return holds;
+}
+
 /* --- scalars --- */
+
+/* The usual number within its bounds. False: look closer. */
+static inline bool holds_quickly(const struct js_number_rules *rules, struct bytes text)
+{
+    struct js_number number;
+    const uint32_t flags = rules->flags;
+    if (!js_number_read_quick(text, &number))
+        return false;
+    return !((flags & JS_HAS_MIN) && js_number_compare(&number, &rules->settled[0]) < 0) &&
+           !((flags & JS_HAS_MAX) && js_number_compare(&number, &rules->settled[1]) > 0) &&
+           !((flags & JS_HAS_XMIN) && js_number_compare(&number, &rules->settled[2]) <= 0) &&
+           !((flags & JS_HAS_XMAX) && js_number_compare(&number, &rules->settled[3]) >= 0) &&
+           !((flags & JS_HAS_MULTIPLE) && (number.exponent < rules->multiple_of.exponent ||
+                                           !js_number_is_multiple(&number, &rules->multiple_of)));
+}
 
 static bool evaluate_number(struct js_run *run, const struct js_schema *schema, const struct json_node *node)
 {
@@ -70,7 +114,11 @@ static bool evaluate_number(struct js_run *run, const struct js_schema *schema, 
     const uint32_t flags = rules ? rules->flags : 0;
     if (!flags && (!schema->integer || json_is_integer(node)))
         return true;
-    const struct js_number number = js_number_read(json_number_bytes(run->doc, node));
+    const struct bytes text = { run->doc->text.data + node->offset, node->size };
+    if (likely(rules && rules->quick && (!schema->integer || json_is_integer(node))) &&
+        holds_quickly(rules, text))
+        return true;
+    const struct js_number number = js_number_read(text);
     bool holds = true;
     if (schema->integer && !js_number_is_whole(&number)) {
         js_say(run, schema, node, JS_TYPE, NULL);
@@ -125,9 +173,12 @@ static bool evaluate_length(struct js_run *run, const struct js_schema *schema, 
 static bool evaluate_string(struct js_run *run, const struct js_schema *schema, const struct json_node *node)
 {
     const struct js_string_rules *rules = schema->string;
-    const struct bytes text = json_string(run->doc, node, run->arena);
-    if (unlikely(!text.data))
-        return js_refuse(run, JSONSCHEMA_REFUSED_MEMORY);
+    struct bytes text = { run->doc->text.data + node->offset, node->size };
+    if (unlikely(node->head & JSON_NODE_ESCAPED)) {
+        text = json_string(run->doc, node, run->arena);
+        if (!text.data)
+            return js_refuse(run, JSONSCHEMA_REFUSED_MEMORY);
+    }
     bool holds = evaluate_length(run, schema, node, text);
     if (!holds && js_stops(run))
         return false;
@@ -190,7 +241,7 @@ static bool evaluate_items(struct js_run *run, const struct js_array_rules *rule
         if (schema->always)
             continue;
         step_into(run, NULL, index);
-        const bool item_holds = js_evaluate(run, schema, item, NULL);
+        const bool item_holds = evaluate(run, schema, item, NULL);
         run->level--;
         if (unlikely(!item_holds)) {
             if (js_stops(run))
@@ -244,7 +295,7 @@ uint32_t js_name_find(const struct js_object_rules *rules, struct bytes name, co
     if (likely(rules->multiplier)) {
         const uint32_t slot = (uint32_t)(mark * rules->multiplier >> rules->slots_shift);
         const uint32_t index = (uint32_t)rules->slots[slot] - 1;
-        if (index != UINT32_MAX && rules->marks[index] == mark && js_is_name(name, &rules->names[index]))
+        if (index != UINT32_MAX && rules->marks[index] == mark && js_is_name(name, end, &rules->names[index]))
             return index;
         return UINT32_MAX;
     }
@@ -252,7 +303,7 @@ uint32_t js_name_find(const struct js_object_rules *rules, struct bytes name, co
     for (uint32_t slot = (uint32_t)(mark * 0x9e3779b97f4a7c15u >> rules->slots_shift); rules->slots[slot];
          slot = (slot + 1) & mask) {
         const uint32_t index = (uint32_t)rules->slots[slot] - 1;
-        if (rules->marks[index] == mark && js_is_name(name, &rules->names[index]))
+        if (rules->marks[index] == mark && js_is_name(name, end, &rules->names[index]))
             return index;
     }
     return UINT32_MAX;
@@ -320,7 +371,7 @@ static bool evaluate_members(struct js_run *run, const struct js_schema *schema,
     const char *const end = run->doc->text.data + run->doc->text.size;
     const bool simple = !rules->property_names;
     bool holds = true;
-    uint32_t index = 0;
+    uint32_t index = 0, expected = 0; /* members tend to come in the order of the schema */
     for (const struct json_node *value = json_first(node); value; value = json_next(value), index++) {
         const struct json_node *key = value - 1;
         struct bytes name = { run->doc->text.data + key->offset, key->size };
@@ -331,18 +382,22 @@ static bool evaluate_members(struct js_run *run, const struct js_schema *schema,
                 return js_refuse(run, JSONSCHEMA_REFUSED_MEMORY);
             name_end = name.data + name.size;
         }
-        const uint32_t found = js_name_find(rules, name, name_end);
-        if (found != UINT32_MAX) {
-            present[found / 64] |= (uint64_t)1 << found % 64;
-            const struct js_name *known = &rules->names[found];
-            if (simple && known->judged && !known->matched && known->schema->always) {
-                js_seen_add(seen, index);
-                continue;
-            }
-        }
+        uint32_t found = expected;
+        if (expected >= rules->names_count || !js_is_name(name, name_end, &rules->names[expected]))
+            found = js_name_find(rules, name, name_end);
         bool judged = false;
         step_into(run, key, index);
-        const bool member_holds = evaluate_member(run, schema, name, found, value, &judged);
+        bool member_holds;
+        if (likely(found != UINT32_MAX)) {
+            present[found / 64] |= (uint64_t)1 << found % 64;
+            expected = found + 1;
+        }
+        if (likely(found != UINT32_MAX && simple && rules->names[found].declared &&
+                   !rules->names[found].matched)) {
+            judged = true;
+            member_holds = evaluate(run, rules->names[found].schema, value, NULL);
+        } else
+            member_holds = evaluate_member(run, schema, name, found, value, &judged);
         run->level--;
         if (judged)
             js_seen_add(seen, index);
@@ -548,20 +603,5 @@ static __attribute__((noinline)) bool evaluate_scoped(struct js_run *run, const 
 bool js_evaluate(struct js_run *run, const struct js_schema *schema, const struct json_node *node,
                  struct js_seen *seen)
 {
-    if (unlikely(run->depth_left == 0))
-        return js_refuse(run, JSONSCHEMA_REFUSED_DEPTH);
-    if (unlikely(!js_charge(run, 1)))
-        return false;
-    if (schema->alias)
-        schema = schema->alias;
-    run->depth_left--;
-    bool holds;
-    if (unlikely(run->program->has_dynamic) && (!run->scope || run->scope->resource != schema->resource))
-        holds = evaluate_scoped(run, schema, node, seen);
-    else if (schema->rare)
-        holds = evaluate_rare(run, schema, node, seen);
-    else
-        holds = evaluate_rules(run, schema, node, seen);
-    run->depth_left++;
-    return holds;
+    return evaluate(run, schema, node, seen);
 }

@@ -117,9 +117,24 @@ static inline bool js_seen_has(const struct js_seen *seen, uint32_t index)
 bool js_seen_init(struct js_run *run, struct js_seen *seen, const struct json_node *node);
 void js_seen_merge(struct js_seen *into, const struct js_seen *from);
 
-static inline bool js_is_name(struct bytes name, const struct js_name *known)
+/* Short names, which most are, are compared as one or two words. `end`: of what may be read behind `name`. */
+static inline bool js_is_name(struct bytes name, const char *end, const struct js_name *known)
 {
-    return name.size == known->text.size && memcmp(name.data, known->text.data, name.size) == 0;
+    uint64_t head, tail, known_head, known_tail;
+    if (name.size != known->text.size)
+        return false;
+    if (name.size >= 8 && name.size <= 16) {
+        memcpy(&head, name.data, 8);
+        memcpy(&tail, name.data + name.size - 8, 8);
+        memcpy(&known_head, known->text.data, 8);
+        memcpy(&known_tail, known->text.data + name.size - 8, 8);
+        return head == known_head && tail == known_tail;
+    }
+    if (name.size < 8 && likely(end - name.data >= 8)) {
+        memcpy(&head, name.data, 8);
+        return (head & (((uint64_t)1 << 8 * name.size) - 1)) == known->head;
+    }
+    return memcmp(name.data, known->text.data, name.size) == 0;
 }
 /* The name's index among those the rules mention, or UINT32_MAX. `end`: of what may be read behind it. */
 uint32_t js_name_find(const struct js_object_rules *rules, struct bytes name, const char *end);

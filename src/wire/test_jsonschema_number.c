@@ -71,6 +71,37 @@ TEST(whole_is_what_has_no_fraction_whatever_its_form)
     expect(!is_whole("1.5") && !is_whole("1e-1") && !is_whole("0.1") && !is_whole("15e-1"));
 }
 
+TEST(the_quick_reading_compares_as_the_exact_one_does)
+{
+    static const char *const numbers[] = { "0",
+                                           "-0",
+                                           "7",
+                                           "-7",
+                                           "12.50",
+                                           "12.5",
+                                           "-0.001",
+                                           "1000",
+                                           "999999999999999999",
+                                           "0.0000000000000001",
+                                           "-99999999999999999",
+                                           "100.00" };
+    static const char *const bounds[] = { "0",    "7",   "12.5",  "1e3",   "-1e-3",
+                                          "1e18", "100", "-1e17", "1e-16", "13" };
+    for (size_t i = 0; i < array_count(numbers); i++)
+        for (size_t k = 0; k < array_count(bounds); k++) {
+            struct js_number quick, settled = js_number_read(bytes_of(bounds[k])), exact = settled;
+            const struct js_number slow = js_number_read(bytes_of(numbers[i]));
+            expect(js_number_read_quick(bytes_of(numbers[i]), &quick) && js_number_settle(&settled));
+            expect_eq(js_number_compare(&quick, &settled), js_number_compare(&slow, &exact));
+            if (exact.mantissa > 0 && quick.exponent >= exact.exponent)
+                expect_eq(js_number_is_multiple(&quick, &exact), js_number_is_multiple(&slow, &exact));
+        }
+    struct js_number quick, large = js_number_read(BYTES("1e19"));
+    expect(!js_number_read_quick(BYTES("1e5"), &quick) &&
+           !js_number_read_quick(BYTES("1234567890123456789"), &quick));
+    expect(!js_number_settle(&large));
+}
+
 TEST(eighteen_digits_are_small_and_nineteen_are_not)
 {
     expect(js_number_read(BYTES("999999999999999999")).small);
