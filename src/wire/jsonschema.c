@@ -1,7 +1,60 @@
-/* The doors: yes or no first, then why. */
+/* The doors: yes or no first, then why; and what every walk begins with. */
 #include "wire/jsonschema.h"
 
 #include "wire/jsonschema_run.h"
+
+void js_run_init(struct js_run *run, const struct jsonschema *program, const struct json_doc *doc,
+                 struct arena *arena)
+{
+    const struct jsonschema_limits *limits = &program->limits;
+    *run = (struct js_run){ .program = program, .doc = doc, .arena = arena };
+    run->depth_left = limits->depth_max;
+    run->steps_left = limits->steps_max;
+    if (limits->steps_max == JSONSCHEMA_STEPS_PRESET)
+        run->steps_left += (uint64_t)doc->nodes_count * JSONSCHEMA_STEPS_A_NODE;
+}
+
+bool js_refuse(struct js_run *run, const char *code)
+{
+    if (!run->refusal)
+        run->refusal = code;
+    return false;
+}
+
+bool js_holds(struct js_run *run, const struct js_schema *schema, const struct json_node *node,
+              struct js_seen *seen)
+{
+    struct js_report *report = run->report;
+    run->report = NULL;
+    const bool holds = js_evaluate(run, schema, node, seen);
+    run->report = report;
+    return holds;
+}
+
+/* --- what was evaluated --- */
+
+bool js_seen_init(struct js_run *run, struct js_seen *seen, const struct json_node *node)
+{
+    const uint32_t count = json_count(node);
+    *seen = (struct js_seen){ .count = count };
+    if (count <= 64) {
+        seen->bits = &seen->small;
+        return true;
+    }
+    if (!js_charge(run, count / 64))
+        return false;
+    seen->bits = ARENA_ARRAY(run->arena, uint64_t, count / 64 + 1);
+    return seen->bits || js_refuse(run, JSONSCHEMA_REFUSED_MEMORY);
+}
+
+void js_seen_merge(struct js_seen *into, const struct js_seen *from)
+{
+    into->all |= from->all;
+    for (uint32_t i = 0; from->bits && i * 64 < from->count; i++)
+        into->bits[i] |= from->bits[i];
+}
+
+/* --- the doors --- */
 
 static enum jsonschema_verdict verdict_of(const struct js_run *run, bool holds)
 {
