@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 _Thread_local int metric_cell_here;
 int metric_cells = 1;
 
@@ -69,6 +71,56 @@ void metric_series_observe(struct metric_series *series, int64_t took_ns)
                           memory_order_relaxed);
     atomic_store_explicit(&cell->value, atomic_load_explicit(&cell->value, memory_order_relaxed) + took_ns,
                           memory_order_relaxed);
+}
+
+struct metric_exemplars {
+    atomic_flag busy;
+    struct metric_exemplar of[METRIC_BUCKETS + 1];
+};
+
+static struct metric_exemplars *exemplars_of(struct metric_series *series)
+{
+    struct metric_exemplars *exemplars = atomic_load(&series->exemplars);
+    if (exemplars)
+        return exemplars;
+    struct metric_exemplars *made = calloc(1, sizeof *made);
+    check(made != NULL);
+    if (atomic_compare_exchange_strong(&series->exemplars, &exemplars, made))
+        return made;
+    free(made);
+    return exemplars;
+}
+
+void metric_series_exemplar(struct metric_series *series, int64_t took_ns, const char *label)
+{
+    struct metric_exemplars *exemplars = exemplars_of(series);
+    int i = 0;
+    while (i < METRIC_BUCKETS && took_ns > metric_bucket_bounds_ns[i])
+        i++;
+    if (strlen(label) >= sizeof exemplars->of[i].label ||
+        atomic_flag_test_and_set_explicit(&exemplars->busy, memory_order_acquire))
+        return;
+    strcpy(exemplars->of[i].label, label);
+    exemplars->of[i].value_ns = took_ns;
+    exemplars->of[i].wall_ns = clock_wall_ns();
+    atomic_flag_clear_explicit(&exemplars->busy, memory_order_release);
+}
+
+bool metric_series_exemplar_read(const struct metric_series *series, int bucket,
+                                 struct metric_exemplar *ret_exemplar)
+{
+    check(bucket >= 0 && bucket <= METRIC_BUCKETS);
+    struct metric_exemplars *exemplars = atomic_load(&series->exemplars);
+    if (!exemplars)
+        return false;
+    while (atomic_flag_test_and_set_explicit(&exemplars->busy, memory_order_acquire)) {
+        /* a copy of some bytes, by who never waits */
+    }
+    const bool there = exemplars->of[bucket].label[0] != '\0';
+    if (there)
+        *ret_exemplar = exemplars->of[bucket];
+    atomic_flag_clear_explicit(&exemplars->busy, memory_order_release);
+    return there;
 }
 
 int64_t metric_series_value(const struct metric_series *series)

@@ -24,11 +24,12 @@ struct metric_series {
     const char *labels; /* `route="/v1/items",method="GET"`, already escaped; "" for none */
     char *cells;        /* metric_cells of them, cell_bytes apart */
     size_t cell_bytes;
+    _Atomic(struct metric_exemplars *) exemplars; /* of a histogram; NULL until there is one */
 };
 
 struct metric {
     const char *name; /* without prefix and unit suffix: "http_requests" */
-    const char *unit; /* "requests", "seconds", "bytes" */
+    const char *unit; /* "requests", "seconds" (kept in ns), "bytes" */
     const char *doc;
     enum metric_kind kind;
     _Atomic(struct metric_series *) series; /* newest first; never freed */
@@ -88,6 +89,11 @@ static inline void metric_set(struct metric *metric, int64_t value)
         atomic_store_explicit(&metric_series_cell(&metric->own, metric_cell_here)->value, value,
                               memory_order_relaxed);
 }
+/* The same for one of several series. */
+static inline void metric_series_set(struct metric_series *series, int64_t value)
+{
+    atomic_store_explicit(&metric_series_cell(series, metric_cell_here)->value, value, memory_order_relaxed);
+}
 /* Histograms: one observation. Cost: about 5 ns. */
 void metric_series_observe(struct metric_series *series, int64_t took_ns);
 static inline void metric_observe(struct metric *metric, int64_t took_ns)
@@ -95,6 +101,18 @@ static inline void metric_observe(struct metric *metric, int64_t took_ns)
     if (likely(metric->own.cells != NULL))
         metric_series_observe(&metric->own, took_ns);
 }
+
+/* An observation worth remembering: the last one of each bucket, with what leads to it (`trace_id="…"`, a
+ * label already escaped, at most 127 bytes). When another core writes at this moment, this one is left out.
+ */
+struct metric_exemplar {
+    char label[128]; /* "" without one */
+    int64_t value_ns, wall_ns;
+};
+void metric_series_exemplar(struct metric_series *series, int64_t took_ns, const char *label);
+/* Of bucket 0..METRIC_BUCKETS; false without one. */
+bool metric_series_exemplar_read(const struct metric_series *series, int bucket,
+                                 struct metric_exemplar *ret_exemplar);
 
 int64_t metric_series_value(const struct metric_series *series); /* all cores added */
 struct metric_view {

@@ -69,6 +69,8 @@ static void run_round(struct core *core)
 static void run_ready(struct core *core)
 {
     for (int round = 0; round < ROUNDS_A_TURN && (core->ready || core->tasks); round++) {
+        if (core->ready)
+            core->slice_ns = clock_now_ns(); /* what came between is no fiber's */
         run_round(core);
         if (core->ready)
             continue;
@@ -87,9 +89,20 @@ static void run_ready(struct core *core)
         uv_idle_stop(&core->idle);
 }
 
+/* libuv 1.44 runs I/O callbacks inside poll: the turn is timed from the first that runs fibers, or from after
+ * poll. */
+static void turn_begins(struct core *core)
+{
+    core->now_ns = clock_now_ns();
+    if (!atomic_load_explicit(&core->turn_started_ns, memory_order_relaxed))
+        atomic_store_explicit(&core->turn_started_ns, core->now_ns, memory_order_relaxed);
+}
+
 static void before_poll(uv_prepare_t *handle)
 {
     struct core *core = handle->data;
+    if (core->ready) /* woken by a timer, which comes before this and outside poll */
+        turn_begins(core);
     run_ready(core);
     const int64_t now_ns = clock_now_ns();
     const int64_t started_ns = atomic_load_explicit(&core->turn_started_ns, memory_order_relaxed);
@@ -109,15 +122,6 @@ static void before_poll(uv_prepare_t *handle)
         uv_stop(&core->loop);
 }
 
-/* libuv 1.44 runs I/O callbacks inside poll: the turn is timed from the first that runs fibers, or from after
- * poll. */
-static void turn_begins(struct core *core)
-{
-    core->now_ns = clock_now_ns();
-    if (!atomic_load_explicit(&core->turn_started_ns, memory_order_relaxed))
-        atomic_store_explicit(&core->turn_started_ns, core->now_ns, memory_order_relaxed);
-}
-
 static void after_poll(uv_check_t *handle)
 {
     struct core *core = handle->data;
@@ -129,6 +133,7 @@ void core_run_ready(void)
 {
     check(here && !here->running);
     turn_begins(here);
+    here->slice_ns = here->now_ns;
     run_round(here);
 }
 
@@ -170,6 +175,7 @@ bool core_open(const struct core_plan *plan, struct core **ret_core)
     here = core;
     metric_cell_here = plan->index < metric_cells ? plan->index : metric_cells - 1;
     wheel_open(core);
+    sight_open(core);
     *ret_core = core;
     return true;
 }
@@ -211,6 +217,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
 void core_close(struct core *core)
 {
     check(here == core);
+    sight_close(core);
     pthread_mutex_lock(&core->posts_lock);
     core->posts_closed = true;
     pthread_mutex_unlock(&core->posts_lock);

@@ -40,6 +40,7 @@ struct fiber {
     int shields;
     const struct problem *ended_by; /* cancelled or out of time */
     int64_t started_ns, deadline_ns;
+    int64_t ran_ns; /* of the slices that have ended */
     struct timer deadline, late;
     bool late_fired;
     struct failure failure;
@@ -56,7 +57,9 @@ struct core {
     int index;
     int64_t fibers_max;
     int64_t now_ns;
+    int64_t slice_ns; /* the last switch: since when the running fiber has the core */
     bool stopping;
+    struct sight_place *sight; /* for those who look from outside: sight.c */
 
     void *loop_context; /* of the loop while a fiber runs */
     struct fiber *running;
@@ -82,3 +85,7 @@ struct core {
 };
 
 void wheel_open(struct core *core);
+
+/* sight.c: a core that others can see, from its opening to its closing. On its own thread. */
+void sight_open(struct core *core);
+void sight_close(struct core *core);

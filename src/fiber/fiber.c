@@ -96,6 +96,9 @@ void fiber_run(struct fiber *fiber)
     const transfer back = jump_fcontext(fiber->context, fiber);
     asan_arrive(fake, NULL, NULL);
     fiber->context = back.context;
+    const int64_t now_ns = clock_now_ns(); /* ends this slice and begins the next one's */
+    fiber->ran_ns += now_ns - core->slice_ns;
+    core->slice_ns = now_ns;
     core->running = NULL;
     failure_here = core->loop_failure;
     log_context_here = NULL;
@@ -184,6 +187,18 @@ void fiber_deadline_set(int64_t at_ns)
         timer_start(&fiber->deadline, at_ns);
     else
         timer_stop(&fiber->deadline);
+}
+
+int64_t fiber_slice_ns(void)
+{
+    const struct fiber *fiber = fiber_here();
+    return fiber ? fiber->core->slice_ns : clock_now_ns();
+}
+
+int64_t fiber_ran_ns(int64_t now_ns)
+{
+    const struct fiber *fiber = fiber_here();
+    return fiber ? fiber->ran_ns + now_ns - fiber->core->slice_ns : 0;
 }
 
 struct log_context *fiber_log_context(void)

@@ -98,6 +98,11 @@ struct fiber *fiber_here(void);
 /* The running fiber's deadline (monotonic ns; INT64_MAX: none). Setting 0 removes it. */
 int64_t fiber_deadline_ns(void);
 void fiber_deadline_set(int64_t at_ns);
+/* When the running fiber got the core last: the beginning of its present slice (monotonic). */
+int64_t fiber_slice_ns(void);
+/* How long the running fiber has had its core so far, all slices together, as of now_ns. What it waited is
+ * not in it; what others took from this thread (the kernel, a hypervisor) is. */
+int64_t fiber_ran_ns(int64_t now_ns);
 /* The fiber's log context (correlation id, route); the pointers are borrowed while set. */
 struct log_context *fiber_log_context(void);
 struct failure *fiber_failure(struct fiber *fiber);

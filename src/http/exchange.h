@@ -126,6 +126,7 @@ struct http_server {
     int listens_count;
     struct http_filter *filters; /* the built-in ones among them; ends with run NULL */
     int before_count;            /* those before the handler */
+    struct http_filter *sent;    /* those of STAGE_SENT, behind that end; ends with run NULL, too */
 
     pthread_mutex_t lock; /* router; cores being attached and detached */
     struct router *router;

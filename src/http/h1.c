@@ -339,6 +339,8 @@ static void parse(struct h1 *h1)
     case HTTP1_HEAD:
         break;
     }
+    if (h1->state == H1_HEAD) /* it came in pieces: the client's time, not a queue's */
+        h1->exchange->req.head_ns = clock_now_ns();
     h1->head.fields =
         arena_alloc(&h1->exchange->req.arena, (size_t)h1->scan.fields * sizeof *h1->head.fields);
     if (!h1->head.fields)

@@ -46,8 +46,13 @@ struct req {
     bool secure;                         /* TLS */
     const char *client_subject;          /* of the client's verified certificate (RFC 2253), or NULL */
     int64_t started_ns;                  /* monotonic: when its first byte was read */
+    int64_t head_ns;                     /* when its head was whole; 0: that came with the first bytes */
+    int64_t queue_ns; /* from there until its fiber ran; who lets it wait for admission adds that */
     int64_t pool_wait_ns, db_ns; /* added up by whoever asks the database; for metrics and Server-Timing */
+    int64_t observed_ns;         /* when the answer was whole, before it was sent; 0: not yet */
+    int64_t answered_ran_ns; /* what its fiber had run when the database had answered last; 0: never asked */
     int32_t db_batches;
+    void *asked[2]; /* of whoever watches what it asks the database */
     void *slots[REQ_SLOTS];
     struct exchange *exchange; /* the http room's own: connection, answer, framing */
 };

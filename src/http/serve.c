@@ -163,12 +163,16 @@ void http_stream_begins(struct exchange *exchange)
 
 void http_serve(struct exchange *exchange)
 {
+    struct req *req = &exchange->req;
+    req->queue_ns = fiber_slice_ns() - (req->head_ns ? req->head_ns : req->started_ns);
     if (!run_before(exchange) || !is_sendable(exchange))
         answer_failed(exchange);
     run_after(exchange);
     if (!exchange->cut && !answer_code(exchange, true))
         exchange->cut = true;
     (void)!exchange->wire->send(exchange);
+    for (const struct http_filter *filter = exchange->core->server->sent; filter->run; filter++)
+        (void)filter->run(req, filter->room);
     struct log_context *context = fiber_log_context();
     *context = (struct log_context){ 0 }; /* its texts end with the request */
 }

@@ -112,8 +112,12 @@ static void take_filters(struct http_server *server, const struct http_filter *f
         check(filter->stage != STAGE_HANDLER);
     server->before_count = gather(filters, NULL, STAGE_CORRELATE, STAGE_HANDLER);
     const int after_count = gather(filters, NULL, STAGE_HANDLER + 1, STAGE_OBSERVE + 1);
-    server->filters = calloc((size_t)(server->before_count + after_count + 1), sizeof *server->filters);
+    const int sent_count = gather(filters, NULL, STAGE_SENT, STAGE_SENT + 1);
+    const int sent_at = server->before_count + after_count + 1;
+    server->filters = calloc((size_t)(sent_at + sent_count + 1), sizeof *server->filters);
     check(server->filters != NULL);
+    server->sent = server->filters + sent_at;
+    gather(filters, server->sent, STAGE_SENT, STAGE_SENT + 1);
     gather(filters, server->filters, STAGE_CORRELATE, STAGE_HANDLER);
     gather(filters, server->filters + server->before_count, STAGE_HANDLER + 1, STAGE_OBSERVE + 1);
 }

@@ -23,6 +23,8 @@ enum http_stage {
     STAGE_COMPRESS,
     STAGE_AUDIT,
     STAGE_OBSERVE,
+    STAGE_SENT, /* the last byte was handed to the socket, or the client is gone: nothing can be changed any
+                   more */
 };
 /* What cannot be parsed as a request, and connections past connections_max, are answered without any stage;
  * they are counted in http_metrics.

@@ -1,10 +1,19 @@
 #include "kit/here.h"
 
 #include <sys/random.h>
+#include <time.h>
 
+#include "base/clock.h"
+#include "base/inject.h"
+#include "fiber/fiber.h"
 #include "http/req.h"
+#include "kit/watch.h"
 
 _Thread_local struct kit_core kit_here;
+struct kit_watch kit_watch;
+const char *const watch_phase_names[WATCH_PHASES] = {
+    "queue", "app", "pool", "database", "serialise", "send"
+};
 
 uint64_t kit_random(void)
 {
@@ -34,11 +43,42 @@ void kit_random_bytes(void *ret_bytes, size_t size)
     memset(buffer + left, 0, size);
 }
 
-bool kit_ask(struct req *req, struct pg_batch *batch)
+void kit_asked(struct req *req, const struct pg_batch *batch)
 {
-    const bool answered = pg_run(kit_here.pool, batch);
     req->pool_wait_ns += batch->waited_ns;
     req->db_ns += batch->took_ns;
     req->db_batches++;
+    req->answered_ran_ns = fiber_ran_ns(fiber_slice_ns()); /* the answer has just woken this fiber */
+    if (likely(kit_watch.asked != NULL))
+        kit_watch.asked(req, batch);
+}
+
+#define PLANTED_REPEATS  24
+#define PLANTED_STALL_NS (400 * NS_PER_MS)
+
+/* What the tests of the watchers need to see, and no handler of ours would do. */
+WAITS static bool planted(struct req *req, struct pg_batch *batch)
+{
+    if (inject("kit.ask.spin"))
+        for (const int64_t until_ns = clock_now_ns() + PLANTED_STALL_NS; clock_now_ns() < until_ns;) {
+        }
+    if (inject("kit.ask.block"))
+        (void)nanosleep(&(struct timespec){ .tv_nsec = PLANTED_STALL_NS }, NULL);
+    if (inject("kit.ask.each"))
+        for (int i = 0; i < PLANTED_REPEATS; i++) {
+            if (!pg_run(kit_here.pool, batch))
+                return false;
+            kit_asked(req, batch);
+            pg_batch_done(batch);
+        }
+    return true;
+}
+
+bool kit_ask(struct req *req, struct pg_batch *batch)
+{
+    if (unlikely(inject_armed) && !planted(req, batch))
+        return false;
+    const bool answered = pg_run(kit_here.pool, batch);
+    kit_asked(req, batch);
     return answered;
 }

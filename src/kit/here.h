@@ -22,3 +22,6 @@ void kit_random_bytes(void *ret_bytes, size_t size);
 
 /* pg_run() with its times added to the request (req->pool_wait_ns, db_ns, db_batches). */
 WAITS bool kit_ask(struct req *req, struct pg_batch *batch);
+/* The accounting alone, for who asks by other ways (a stream): batch->waited_ns and took_ns as measured, its
+ * first step, if there is one, telling the statement. */
+void kit_asked(struct req *req, const struct pg_batch *batch);

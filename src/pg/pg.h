@@ -37,6 +37,8 @@ struct pg_statement *pg_statement_of(struct pg_pool *pool, struct bytes sql);
 void pg_statement_pin(struct pg_statement *statement);
 void pg_statement_unpin(struct pg_statement *statement);
 struct bytes pg_statement_sql(const struct pg_statement *statement);
+/* Never given twice by one pool. */
+uint32_t pg_statement_number(const struct pg_statement *statement);
 
 /* ---- batches ---- */
 
@@ -223,6 +225,17 @@ struct pg_pool_state {
     int server_version;                         /* 150020, 0: unknown */
 };
 void pg_pool_state(const struct pg_pool *pool, struct pg_pool_state *ret_state);
+
+/* The wires of this core's connections, as the kernel sees them (TCP_INFO); on the pool's own core. */
+struct pg_links {
+    int64_t connections, tcp; /* open; those over TCP, whose sums follow */
+    int64_t rtt_sum_ns, rtt_longest_ns, retransmits, segments;
+    int64_t connections_max; /* that this process may have, all cores */
+    bool far;                /* to another machine */
+};
+void pg_pool_links(const struct pg_pool *pool, struct pg_links *ret_links);
+/* The name that is looked up to find the server; false when it is an address or a local socket. */
+bool pg_pool_host(const struct pg_pool *pool, char *ret_name, size_t room);
 
 /* Calls changed(arg) on this core, in the fiber whose statement failed in a way that tells of DDL (42P01,
  * 42703, 42883 …) and was not cured by preparing it anew. It must not wait. */

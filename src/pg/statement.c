@@ -151,6 +151,11 @@ struct bytes pg_statement_sql(const struct pg_statement *statement)
     return statement->sql;
 }
 
+uint32_t pg_statement_number(const struct pg_statement *statement)
+{
+    return statement->generation;
+}
+
 void pg_statement_ref(struct pg_statement *statement)
 {
     statement->refs++;

@@ -94,6 +94,8 @@ bool pg_stream_open(struct pg_pool *pool, struct pg_batch *batch, int chunk_rows
     snprintf(stream->sql, sizeof stream->sql, "fetch forward %d from lintel_rows", chunk_rows);
     pg_statement_ref(batch->steps[0].statement);
     bool opened = false;
+    const int64_t asked_ns = clock_now_ns();
+    batch->waited_ns = 0;
     if (!semaphore_take(&pool->streams, "pg.stream", core_now_ns() + pool->conf.acquire_timeout_ns)) {
         free(stream);
         stream = NULL;
@@ -102,7 +104,9 @@ bool pg_stream_open(struct pg_pool *pool, struct pg_batch *batch, int chunk_rows
             (void)fail(&PROBLEM_POOL_EXHAUSTED, "%s", PROBLEM_POOL_EXHAUSTED.title);
         }
     } else {
-        opened = pg_session_borrow(pool, PG_ACCESS_READ, &stream->session) && open_cursor(stream, batch);
+        opened = pg_session_borrow(pool, PG_ACCESS_READ, &stream->session);
+        batch->waited_ns = clock_now_ns() - asked_ns;
+        opened = opened && open_cursor(stream, batch);
     }
     pg_statement_unref(batch->steps[0].statement);
     if (!opened) {

@@ -62,7 +62,13 @@ static void histogram_samples(struct page *page, const char *name, const struct 
             snprintf(bound, sizeof bound, "%.10g%s", (double)metric_bucket_bounds_ns[i] / 1e9,
                      metric_bucket_bounds_ns[i] % NS_PER_S == 0 ? ".0" : "");
         snprintf(labels, sizeof labels, "%s%sle=\"%s\"", series->labels, series->labels[0] ? "," : "", bound);
-        number_sample(page, name, "_bucket", labels, (double)running);
+        struct metric_exemplar exemplar;
+        if (page->open_metrics && metric_series_exemplar_read(series, i, &exemplar))
+            text_printf(page->text, "%s_bucket{%s} %llu # {%s} %.9g %.3f\n", name, labels,
+                        (unsigned long long)running, exemplar.label, (double)exemplar.value_ns / 1e9,
+                        (double)exemplar.wall_ns / 1e9);
+        else
+            number_sample(page, name, "_bucket", labels, (double)running);
     }
     number_sample(page, name, "_sum", series->labels, (double)view.sum_ns / 1e9);
     number_sample(page, name, "_count", series->labels, (double)view.count);
@@ -75,7 +81,7 @@ static void series_samples(struct page *page, const char *name, const struct met
         histogram_samples(page, name, series);
     else
         number_sample(page, name, metric->kind == METRIC_COUNTER ? "_total" : "", series->labels,
-                      (double)metric_series_value(series));
+                      (double)metric_series_value(series) / (strcmp(metric->unit, "seconds") == 0 ? 1e9 : 1));
 }
 
 static bool series_touched(const struct metric *metric)

@@ -1,4 +1,5 @@
 /* observe.c - the door of the room that watches: probes, metrics, latency of each route, the access log. */
+#include "features/observe/asked.h"
 #include "features/observe/blocked.h"
 #include "features/observe/exposition.h"
 #include "features/observe/routes.h"
@@ -15,16 +16,19 @@
 #include "wire/json_write.h"
 
 enum access_log { ACCESS_OFF, ACCESS_ERRORS, ACCESS_ALL };
+enum server_timing { TIMING_AUTO, TIMING_OFF, TIMING_ON };
 
 struct conf {
-    int64_t access_log, slow_ns, ready_damping_ns;
+    int64_t access_log, slow_ns, ready_damping_ns, server_timing;
     const char *ready_requires;
+    struct asked_conf asked;
 };
 
 struct observe {
     _Atomic int64_t database_seen_ns; /* when any core last had an answer of the database; 0: never */
     const struct conf *conf;
     const struct kit *kit;
+    bool server_timing;
 };
 
 static struct metric routes_not_ready =
@@ -90,13 +94,40 @@ static bool metrics_page(struct req *req, void *room)
 
 /* ---- what each answer leaves behind ---- */
 
+/* Server-Timing (W3C), in milliseconds: for whoever looks at one request, in the browser's tools or with curl
+ * -i. */
+static void tell_times(struct req *req, const struct route_times *times)
+{
+    answer_header_printf(
+        req, "Server-Timing",
+        "queue;dur=%.3f, app;dur=%.3f, pool;dur=%.3f, db;dur=%.3f, serialise;dur=%.3f, total;dur=%.3f",
+        (double)times->phase_ns[WATCH_QUEUE] / 1e6, (double)times->phase_ns[WATCH_APP] / 1e6,
+        (double)times->phase_ns[WATCH_POOL] / 1e6, (double)times->phase_ns[WATCH_DATABASE] / 1e6,
+        (double)times->phase_ns[WATCH_SERIALISE] / 1e6, (double)times->took_ns / 1e6);
+}
+
+static bool sent(struct req *req, void *room)
+{
+    (void)room;
+    route_sent(req->route ? req->route->observed : NULL, clock_now_ns() - req->observed_ns);
+    return true;
+}
+
 static bool watch(struct req *req, void *room)
 {
     struct observe *observe = room;
-    const int64_t took_ns = clock_now_ns() - req->started_ns;
+    const int64_t now_ns = clock_now_ns();
     const int status = answer_status_of(req);
-    route_observe(req->route ? req->route->observed : NULL, req, status, took_ns);
-    const int64_t now_ns = req->started_ns + took_ns;
+    struct route_record *record = req->route ? req->route->observed : NULL;
+    struct route_times times;
+    req->observed_ns = now_ns;
+    route_times_of(req, now_ns, &times);
+    route_observe(record, req, status, &times);
+    if (unlikely(observe->server_timing) && !answer_streaming(req))
+        tell_times(req, &times);
+    if (unlikely(req->asked[1] != NULL) && asked_repeated(req))
+        route_repeated(record);
+    const int64_t took_ns = times.took_ns;
     if (req->db_batches && status < 500 &&
         now_ns - atomic_load_explicit(&observe->database_seen_ns, memory_order_relaxed) > 10 * NS_PER_MS)
         atomic_store_explicit(&observe->database_seen_ns, now_ns,
@@ -109,11 +140,12 @@ static bool watch(struct req *req, void *room)
     if (mode == ACCESS_OFF || (mode == ACCESS_ERRORS && !slow && (status < 500 || probe)))
         return true;
     log_event(slow ? LOG_WARN : LOG_INFO, slow ? "request_slow" : "request",
-              "\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"duration_ms\":%.3f,\"pool_wait_ms\":%.3f,"
-              "\"db_ms\":%.3f,"
-              "\"bytes\":%lld%s%s%s",
+              "\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"duration_ms\":%.3f,\"queue_ms\":%.3f,"
+              "\"app_ms\":%.3f,\"pool_wait_ms\":%.3f,\"db_ms\":%.3f,\"serialise_ms\":%.3f,\"bytes\":%lld%s%s%s",
               http_method_names[req->method], log_string(req->uri.path), status, (double)took_ns / 1e6,
-              (double)req->pool_wait_ns / 1e6, (double)req->db_ns / 1e6, (long long)answer_bytes(req),
+              (double)times.phase_ns[WATCH_QUEUE] / 1e6, (double)times.phase_ns[WATCH_APP] / 1e6,
+              (double)req->pool_wait_ns / 1e6, (double)req->db_ns / 1e6,
+              (double)times.phase_ns[WATCH_SERIALISE] / 1e6, (long long)answer_bytes(req),
               req->client_subject ? ",\"client\":\"" : "",
               req->client_subject ? log_string_z(req->client_subject) : "", req->client_subject ? "\"" : "");
     return true;
@@ -125,6 +157,10 @@ static bool observe_open(const void *conf, const struct kit *kit, void **ret_roo
     check(observe != NULL);
     observe->conf = conf;
     observe->kit = kit;
+    observe->server_timing = observe->conf->server_timing == TIMING_ON ||
+                             (observe->conf->server_timing == TIMING_AUTO && kit->dev);
+    asked_open(&observe->conf->asked);
+    kit_watch = (struct kit_watch){ asked_see, routes_each, asked_each };
     *ret_room = observe;
     return true;
 }
@@ -164,6 +200,7 @@ static bool observe_routes(void *room, struct router *router, struct resource_se
 }
 
 static const char *const access_choices[] = { "off", "errors", "all", NULL };
+static const char *const timing_choices[] = { "auto", "off", "on", NULL };
 
 extern const struct module observe_module;
 const struct module observe_module = {
@@ -194,11 +231,38 @@ const struct module observe_module = {
                  .doc = "Routes that must have their schema before /readyz says yes: all, or a list as in "
                         "\"GET /v1/orders, POST /v1/orders\". Without it a route that lacks its schema "
                         "answers 503 and the process stays ready."),
+            KNOB(
+                conf, server_timing, .kind = KNOB_CHOICE, .choices = timing_choices, .preset = TIMING_AUTO,
+                .max = 2,
+                .doc =
+                    "Whether answers say where their time went (Server-Timing); auto: in `lintel dev` only."),
+            { .name = "slow_statement",
+              .kind = KNOB_DURATION,
+              .offset = offsetof(struct conf, asked.slow_ns),
+              .min = NS_PER_MS,
+              .max = 3600 * NS_PER_S,
+              .preset = 500 * NS_PER_MS,
+              .doc = "A statement that takes longer is counted and logged, without its values." },
+            { .name = "n_plus_one",
+              .offset = offsetof(struct conf, asked.repeats_max),
+              .min = 1,
+              .max = 1000000,
+              .preset = 10,
+              .unit = "times",
+              .doc = "One request that sends the same statement more often is counted and logged." },
+            { .name = "log_every",
+              .kind = KNOB_DURATION,
+              .offset = offsetof(struct conf, asked.log_every_ns),
+              .min = 0,
+              .max = 3600 * NS_PER_S,
+              .preset = 10 * NS_PER_S,
+              .doc = "Warnings about one and the same statement come at most so often." },
             { 0 } },
     .open = observe_open,
     .close = free,
     .routes = observe_routes,
-    .filters = (const struct module_filter[]){ { STAGE_OBSERVE, watch }, { 0 } },
-    .metrics = (struct metric *const[]){ &requests_slow, &routes_not_ready, &route_duration, &route_database,
-                                         &route_requests, &route_bytes, NULL },
+    .filters = (const struct module_filter[]){ { STAGE_OBSERVE, watch }, { STAGE_SENT, sent }, { 0 } },
+    .metrics =
+        (struct metric *const[]){ &requests_slow, &routes_not_ready, &route_duration, &route_database, &route_time,
+                                  &route_requests, &route_bytes, &route_n_plus_one, &asked_slow, NULL },
 };

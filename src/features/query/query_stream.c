@@ -56,7 +56,8 @@ bool query_run_streamed(struct req *req, const struct query *query, const struct
     if (query->cache_control.size)
         answer_header_set(req, "Cache-Control", query->cache_control);
     const bool well = rows_stream(req, query, stream, chunk);
-    req->db_batches++;
-    req->db_ns += clock_now_ns() - started_ns;
+    batch.took_ns = clock_now_ns() - started_ns - batch.waited_ns;
+    batch.steps_count = 0; /* nobody held the statement meanwhile */
+    kit_asked(req, &batch);
     return well;
 }

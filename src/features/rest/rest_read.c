@@ -239,7 +239,6 @@ static WAITS bool list_streamed(struct req *req, struct plan *plan, const struct
     if (!next_chunk(req, plan, stream,
                     &chunk)) /* the first piece decides between an error's status and 200 */
         return false;
-    req->db_batches++;
     if (!answer_stream_start(req))
         return false;
     text_lit(answer_stream_text(req), "{\"data\":[");
@@ -253,7 +252,9 @@ static WAITS bool list_streamed(struct req *req, struct plan *plan, const struct
         streaming.page.next = (struct bytes){ NULL, 0 };
         streaming.page.next_offset = 0;
     }
-    req->db_ns += clock_now_ns() - started_ns;
+    batch.took_ns = clock_now_ns() - started_ns - batch.waited_ns;
+    batch.steps_count = 0; /* nobody held the statement meanwhile */
+    kit_asked(req, &batch);
     struct text *text = answer_stream_text(req);
     text_byte(text, ']');
     page_write(text, &streaming.page);
