@@ -35,8 +35,8 @@ static const struct module model_module = {
     .problems = model_problems,
 };
 
-extern const struct module loop_module, observe_module, rest_module, query_module, openapi_module,
-    compress_module, tls_module;
+extern const struct module advise_module, database_module, loop_module, observe_module;
+extern const struct module rest_module, query_module, openapi_module, compress_module, tls_module;
 
 /* clang-format off */
 const struct module *const modules[] = {
@@ -49,6 +49,8 @@ const struct module *const modules[] = {
     &compress_module,
     &rest_module,
     &query_module,
+    &advise_module,
+    &database_module,
     &loop_module,
     &observe_module, /* last: it gives a record to every route the others added */
     NULL,

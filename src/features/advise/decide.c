@@ -1,6 +1,5 @@
 #include "features/advise/decide.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -166,7 +165,9 @@ void decide_scale(const struct facts *facts, struct scale_verdict *ret_verdict)
 
 static int64_t by_little(double in_use)
 {
-    return (int64_t)ceil(in_use * POOL_HEADROOM);
+    const double wanted = in_use * POOL_HEADROOM;
+    const int64_t whole = (int64_t)wanted;
+    return whole + (wanted > (double)whole);
 }
 
 void decide_pool(const struct facts *facts, struct pool_verdict *ret_verdict)

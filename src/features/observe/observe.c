@@ -2,6 +2,7 @@
 #include "features/observe/asked.h"
 #include "features/observe/blocked.h"
 #include "features/observe/exposition.h"
+#include "features/observe/profile.h"
 #include "features/observe/routes.h"
 
 #include <stdatomic.h>
@@ -259,6 +260,7 @@ const struct module observe_module = {
               .doc = "Warnings about one and the same statement come at most so often." },
             { 0 } },
     .open = observe_open,
+    .ctl = profile_verbs,
     .close = free,
     .routes = observe_routes,
     .filters = (const struct module_filter[]){ { STAGE_OBSERVE, watch }, { STAGE_SENT, sent }, { 0 } },
