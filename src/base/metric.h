@@ -29,7 +29,7 @@ struct metric_series {
 
 struct metric {
     const char *name; /* without prefix and unit suffix: "http_requests" */
-    const char *unit; /* "requests", "seconds" (kept in ns), "bytes" */
+    const char *unit; /* "requests", "bytes", "seconds"; "ns": kept so, shown as seconds */
     const char *doc;
     enum metric_kind kind;
     _Atomic(struct metric_series *) series; /* newest first; never freed */

@@ -419,6 +419,14 @@ void fiber_each(void (*see)(void *arg, const char *name, const char *wait, const
         see(arg, fiber->name, fiber->wait, &fiber->log, core->now_ns - fiber->started_ns);
 }
 
+void fiber_tell(const struct fiber *fiber, const char **ret_name, const char **ret_wait,
+                const struct log_context **ret_who)
+{
+    *ret_name = fiber->name;
+    *ret_wait = fiber->wait;
+    *ret_who = &fiber->log;
+}
+
 size_t fiber_stack_bytes(void)
 {
     return STACK_BYTES;

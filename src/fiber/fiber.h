@@ -168,6 +168,9 @@ struct core_stats {
 /* Any thread; approximate. Resets turn_longest_ns. */
 void core_stats_read(struct core *core, struct core_stats *ret_stats);
 
+/* Of a fiber of this core: its name, what it waits for (NULL: it runs, or is about to), whose it is. */
+void fiber_tell(const struct fiber *fiber, const char **ret_name, const char **ret_wait,
+                const struct log_context **ret_who);
 /* Calls see(name, what it waits for or NULL, correlation id, route, age in ns) for each fiber of this core.
  */
 void fiber_each(void (*see)(void *arg, const char *name, const char *wait, const struct log_context *who,

@@ -101,6 +101,8 @@ static void on_look(int number, siginfo_t *info, void *context)
     int asked = LOOK_ASKED;
     if (place && atomic_compare_exchange_strong(&place->looking, &asked, LOOK_BUSY)) {
         const struct fiber *fiber = core->running;
+        place->seen.turn_started_ns = atomic_load_explicit(&core->turn_started_ns, memory_order_relaxed);
+        place->seen.switches_total = atomic_load_explicit(&core->switches_total, memory_order_relaxed);
         copy_name(place->seen.fiber, sizeof place->seen.fiber, fiber ? fiber->name : NULL);
         copy_name(place->seen.route, sizeof place->seen.route, fiber ? fiber->log.route : NULL);
         copy_name(place->seen.correlation_id, sizeof place->seen.correlation_id,

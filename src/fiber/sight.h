@@ -20,15 +20,17 @@ bool core_post_to(int index, void (*fn)(void *arg), void *arg);
 
 #define SIGHT_FRAMES_MAX 48
 struct core_sight {
+    int64_t turn_started_ns; /* as in the pulse, at this very moment */
+    uint64_t switches_total;
     char fiber[32];                 /* its name; "" on the loop itself */
     char route[96];                 /* "" without one */
     char correlation_id[64];        /* "" without one */
     void *frames[SIGHT_FRAMES_MAX]; /* where it is, the innermost first; names: base/symbol.h */
     int frames_count;
 };
-/* Interrupts that core's thread to see what it does; it goes on at once.
- * Waits:  at most within_ns, blocking this thread: not for cores themselves.
- * Errors: false when it did not come in time (the thread sits in the kernel uninterruptibly, or gets no CPU).
+/* Interrupts that core's thread to see what it does; it goes on at once, but a sleep of libc's ends early
+ * (EINTR). Waits:  at most within_ns, blocking this thread: not for cores themselves. Errors: false when it
+ * did not come in time (the thread sits in the kernel uninterruptibly, or gets no CPU).
  */
 bool core_sight_take(int index, int64_t within_ns, struct core_sight *ret_sight);
 

@@ -280,6 +280,8 @@ void pg_pool_dequeue(struct pg_pool *pool, struct run *run);
 /* Asks for a look at the queues and the dead at the end of this turn. */
 void pg_pool_touch(struct pg_pool *pool);
 void pg_pool_turn_all_away(struct pg_pool *pool);
+/* holders.c: adds to the failure, for the log, who has the sessions. */
+void pg_pool_holders_cause(const struct pg_pool *pool);
 void pg_pool_conn_ready(struct conn *conn);
 void pg_pool_conn_failed(struct conn *conn, const char *why);
 void pg_pool_conn_gone(struct conn *conn);

@@ -121,6 +121,7 @@ bool pg_run_fail(struct run *run)
         }
         return fail(&PROBLEM_DATABASE_DOWN, "%s", PROBLEM_DATABASE_DOWN.title);
     case OUTCOME_EXHAUSTED:
+        pg_pool_holders_cause(pool);
         return fail(&PROBLEM_POOL_EXHAUSTED, "%s", PROBLEM_POOL_EXHAUSTED.title);
     case OUTCOME_MISUSED:
         (void)fail_cause("a statement that changes its session travelled on a shared connection");

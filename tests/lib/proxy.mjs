@@ -5,7 +5,7 @@ import { afterTest } from "./scope.mjs";
 
 /** Listens on a port of its own and passes on to the unix socket of `postgres`. */
 export async function proxyOf(t, postgres) {
-  const proxy = { connections: new Set(), accepted: 0, cutAfter: null, held: false, refusing: false };
+  const proxy = { connections: new Set(), accepted: 0, cutAfter: null, held: false, refusing: false, delayMs: 0 }; // delayMs: what each direction takes longer
   const server = net.createServer((near) => {
     proxy.accepted++;
     if (proxy.refusing) return near.destroy();
@@ -23,6 +23,7 @@ export async function proxyOf(t, postgres) {
         }
         if (cutAfter && cutAfter.direction === count) cutAfter.bytes -= cutAfter.match && !cutAfter.match(part) ? 0 : part.length;
         pair[count] += part.length;
+        if (proxy.delayMs) return void setTimeout(() => { if (!to.destroyed) to.write(part); }, proxy.delayMs); // timers of one length keep order
         if (!to.write(part)) { from.pause(); to.once("drain", () => { if (!proxy.held) from.resume(); }); }
       });
       from.on("error", end);

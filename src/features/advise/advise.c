@@ -35,7 +35,6 @@ struct advise {
 
     pthread_mutex_t lock;       /* stopping, and what follows; no core takes it */
     struct sample older, newer; /* a window's beginning; half a window later */
-    struct usual usual;
 
     struct collecting collecting[METRIC_CORES_MAX];
     _Atomic bool asking;
@@ -47,11 +46,11 @@ static struct metric advice =
 static struct metric backends =
     GAUGE("backends", "backends", "Sessions of this database, by state: active, lock, idle_in_transaction.");
 static struct metric oldest_transaction =
-    GAUGE("oldest_transaction", "seconds", "Age of the oldest transaction of this database.");
+    GAUGE("oldest_transaction", "ns", "Age of the oldest transaction of this database.");
 static struct metric replication_lag =
-    GAUGE("replication_lag", "seconds", "How far replicas are behind; 0 without any.");
+    GAUGE("replication_lag", "ns", "How far replicas are behind; 0 without any.");
 static struct metric round_trip =
-    GAUGE("round_trip", "seconds", "Of TCP to the database, as the kernel measures it; 0 on a local socket.");
+    GAUGE("round_trip", "ns", "Of TCP to the database, as the kernel measures it; 0 on a local socket.");
 static struct metric retransmits =
     GAUGE("retransmits", "segments", "Sent again on the connections that are open now.");
 
@@ -158,7 +157,7 @@ static void scale(struct advise *advise, const struct told *told, const struct s
 {
     struct facts facts;
     struct scale_verdict verdict;
-    facts_make(&advise->older, now, told->slots, &advise->usual, &facts);
+    facts_make(&advise->older, now, told->slots, &facts);
     database_known(&facts, &told->database);
     decide_scale(&facts, &verdict);
     for (int i = 0; i < ADVICES; i++) {
@@ -182,7 +181,6 @@ static void turn_window(struct advise *advise, struct sample *now)
         sample_done(now);
         return;
     }
-    usual_follow(&advise->usual, last, now);
     if (advise->newer.at_ns) {
         sample_done(&advise->older);
         advise->older = advise->newer;
@@ -260,7 +258,7 @@ static void look(void *arg)
                                      sizeof *visit->from.statements * (size_t)visit->from.statements_count);
     if (visit->from.at_ns == visit->now.at_ns)
         visit->from.at_ns--; /* the very first moment: a window of nothing */
-    facts_make(&visit->from, &visit->now, told.slots, &advise->usual, &visit->facts);
+    facts_make(&visit->from, &visit->now, told.slots, &visit->facts);
     pthread_mutex_unlock(&advise->lock);
 }
 

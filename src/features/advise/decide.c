@@ -41,8 +41,7 @@ static bool is_crowded(const struct facts *facts)
 
 static bool is_slow_database(const struct facts *facts)
 {
-    return is_slower(facts->query_ms, facts->query_before_ms) ||
-           is_slower(facts->hold_ms, facts->hold_before_ms);
+    return is_slower(facts->query_ms, facts->query_before_ms);
 }
 
 static void name_statement(char text[static DECIDE_TEXT_BYTES], const struct facts *facts)
@@ -202,7 +201,7 @@ void decide_pool(const struct facts *facts, struct pool_verdict *ret_verdict)
         say(verdict.reason,
             "Requests wait %.1f ms for a connection (95th percentile), though the database has room and each "
             "is used no longer than before (%.1f ms).",
-            facts->wait_p95_ms, facts->query_ms);
+            facts->wait_p95_ms, facts->batch_ms);
         say(verdict.todo, "Set pools.max to %lld (it is %lld); the server's max_connections must allow it.",
             (long long)verdict.wanted, (long long)facts->connections_max);
     } else if (facts->connections_max > 2 * facts->cores &&

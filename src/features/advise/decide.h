@@ -43,8 +43,10 @@ struct facts {
     const char *stalled_route; /* "" */
 
     double wait_p95_ms, wait_mean_ms, waiting_mean; /* for connections; how many waited, on average */
-    double query_ms, query_before_ms, hold_ms, hold_before_ms; /* before this window; 0: unknown */
-    double in_use, in_use_reads, in_use_writes;                /* connections at work, on average */
+    double batch_ms, hold_ms;                       /* how long a batch takes, and a loan */
+    double query_ms, query_before_ms; /* of those statements that were known before this window: now, and
+                                         then; 0: unknown */
+    double in_use, in_use_reads, in_use_writes; /* connections at work, on average */
     int64_t open, connections_max;
 
     bool database_seen;    /* what follows was asked of it */

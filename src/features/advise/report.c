@@ -39,8 +39,8 @@ static const struct field fields[] = {
     FIELD(waiting_mean),
     FIELD(query_ms),
     FIELD(query_before_ms),
+    FIELD(batch_ms),
     FIELD(hold_ms),
-    FIELD(hold_before_ms),
     FIELD(in_use),
     FIELD(in_use_reads),
     FIELD(in_use_writes),
@@ -207,8 +207,8 @@ void report_pool(const struct facts *facts, struct text *json)
         facts->in_use_writes, facts->waiting_mean);
     text_printf(&people, "  wait      %.2f ms mean, %.2f ms at the 95th percentile\n", facts->wait_mean_ms,
                 facts->wait_p95_ms);
-    text_printf(&people, "  batch     %.2f ms now, %.2f ms usually; loan %.2f ms now, %.2f ms usually\n",
-                facts->query_ms, facts->query_before_ms, facts->hold_ms, facts->hold_before_ms);
+    text_printf(&people, "  batch     %.2f ms (known statements: %.2f, before %.2f); loans %.2f ms\n",
+                facts->batch_ms, facts->query_ms, facts->query_before_ms, facts->hold_ms);
     text_printf(&people, "  Little    %lld connections for this load (%lld for reads, %lld for writes)\n",
                 (long long)verdict.wanted, (long long)verdict.wanted_reads, (long long)verdict.wanted_writes);
     database_line(&people, facts);

@@ -6,10 +6,7 @@
 #include "base/clock.h"
 #include "fiber/sight.h"
 
-#define USUAL_LEAST_BATCHES 20   /* in a window, to learn from it */
-#define USUAL_UP            0.10 /* how much of the way it goes when things got slower */
-#define USUAL_DOWN          0.50
-#define BASELINE_RUNS       20 /* of a statement, to know what it usually takes */
+#define BASELINE_RUNS 20 /* of a statement, to know what it usually takes */
 
 /* ---- taking ---- */
 
@@ -104,25 +101,6 @@ static double mean_ms(const struct metric_view *view)
     return view->count ? (double)view->sum_ns / (double)view->count / 1e6 : 0;
 }
 
-static void follow(double *usual_ms, const struct metric_view *view)
-{
-    if (view->count < USUAL_LEAST_BATCHES)
-        return;
-    const double now_ms = mean_ms(view);
-    if (*usual_ms <= 0)
-        *usual_ms = now_ms;
-    else
-        *usual_ms += (now_ms - *usual_ms) * (now_ms > *usual_ms ? USUAL_UP : USUAL_DOWN);
-}
-
-void usual_follow(struct usual *usual, const struct sample *from, const struct sample *to)
-{
-    const struct metric_view query = between(&from->query, &to->query),
-                             hold = between(&from->hold, &to->hold);
-    follow(&usual->query_ms, &query);
-    follow(&usual->hold_ms, &hold);
-}
-
 void route_between(const struct sample *from, const struct sample *to, int index,
                    struct watch_route *ret_route)
 {
@@ -190,7 +168,7 @@ static void routes_facts(const struct sample *from, const struct sample *to, str
 }
 
 struct spent {
-    double took_ms, each_ms, before_ms, more_ms;
+    double runs, took_ms, each_ms, before_ms, more_ms;
 };
 
 static struct spent spent_on(const struct sample *from, const struct watch_statement *now, int older)
@@ -199,7 +177,7 @@ static struct spent spent_on(const struct sample *from, const struct watch_state
     const struct watch_statement *before =
         older >= 0 && older < from->statements_count ? &from->statements[older] : &none;
     const double runs = (double)(now->runs - before->runs);
-    struct spent spent = { .took_ms = (double)(now->took_ns - before->took_ns) / 1e6 };
+    struct spent spent = { .runs = runs, .took_ms = (double)(now->took_ns - before->took_ns) / 1e6 };
     spent.each_ms = runs > 0 ? spent.took_ms / runs : 0;
     if (before->runs >= BASELINE_RUNS)
         spent.before_ms = (double)before->took_ns / (double)before->runs / 1e6;
@@ -213,9 +191,21 @@ static struct spent spent_on(const struct sample *from, const struct watch_state
 static void statements_facts(const struct sample *from, const struct sample *to, struct facts *facts)
 {
     const int added = to->statements_count - from->statements_count;
-    double all_ms = 0, most = -1;
-    for (int i = 0; i < to->statements_count; i++)
-        all_ms += spent_on(from, &to->statements[i], i - added).took_ms;
+    double all_ms = 0, most = -1, known_ms = 0, known_runs = 0, expected_ms = 0;
+    for (int i = 0; i < to->statements_count; i++) {
+        const struct spent spent = spent_on(from, &to->statements[i], i - added);
+        all_ms += spent.took_ms;
+        if (spent.before_ms <= 0)
+            continue;
+        known_ms += spent.took_ms;
+        known_runs += spent.runs;
+        expected_ms += spent.runs * spent.before_ms;
+    }
+    /* Of the same mix of statements: another mix is no slower database. */
+    if (known_runs > 0 && known_ms > all_ms / 2) {
+        facts->query_ms = known_ms / known_runs;
+        facts->query_before_ms = expected_ms / known_runs;
+    }
     for (int i = 0; i < to->statements_count; i++) {
         const struct watch_statement *statement = &to->statements[i];
         const struct spent spent = spent_on(from, statement, i - added);
@@ -254,7 +244,7 @@ static void machine_facts(const struct sample *from, const struct sample *to, st
 }
 
 static void pool_facts(const struct sample *from, const struct sample *to, const struct core_slot *slots,
-                       const struct usual *usual, struct facts *facts)
+                       struct facts *facts)
 {
     const double window_ns = (double)(to->at_ns - from->at_ns);
     const struct metric_view wait = between(&from->wait, &to->wait), hold = between(&from->hold, &to->hold),
@@ -263,10 +253,8 @@ static void pool_facts(const struct sample *from, const struct sample *to, const
     facts->wait_p95_ms = (double)metric_view_quantile(&wait, 0.95) / 1e6;
     facts->wait_mean_ms = mean_ms(&wait);
     facts->waiting_mean = (double)wait.sum_ns / window_ns;
-    facts->query_ms = mean_ms(&query);
+    facts->batch_ms = mean_ms(&query);
     facts->hold_ms = mean_ms(&hold);
-    facts->query_before_ms = usual->query_ms;
-    facts->hold_before_ms = usual->hold_ms;
     /* Little's law: how many are at work is how often times how long. What runs on a loan is in both sums. */
     facts->in_use = (double)(hold.sum_ns > query.sum_ns ? hold.sum_ns : query.sum_ns) / window_ns;
     facts->in_use_writes = facts->in_use * (1 - facts->in_use_reads);
@@ -292,7 +280,7 @@ static void pool_facts(const struct sample *from, const struct sample *to, const
 }
 
 void facts_make(const struct sample *from, const struct sample *to, const struct core_slot *slots,
-                const struct usual *usual, struct facts *ret_facts)
+                struct facts *ret_facts)
 {
     struct facts facts = { .cores = to->cores,
                            .stalled_route = "",
@@ -309,6 +297,6 @@ void facts_make(const struct sample *from, const struct sample *to, const struct
     routes_facts(from, to, &facts);
     statements_facts(from, to, &facts);
     machine_facts(from, to, &facts);
-    pool_facts(from, to, slots, usual, &facts);
+    pool_facts(from, to, slots, &facts);
     *ret_facts = facts;
 }

@@ -26,16 +26,10 @@ struct sample {
 void sample_take(const struct kit *kit, const struct core_slot *slots, struct sample *ret_sample);
 void sample_done(struct sample *sample);
 
-/* How long a batch and a loan usually take: follows slowly what gets slower, quickly what gets faster. */
-struct usual {
-    double query_ms, hold_ms; /* 0: unknown */
-};
-void usual_follow(struct usual *usual, const struct sample *from, const struct sample *to);
-
 /* The window between two samples; what only the database or the network can tell is left unknown. Strings
  * live as long as the process. */
 void facts_make(const struct sample *from, const struct sample *to, const struct core_slot *slots,
-                const struct usual *usual, struct facts *ret_facts);
+                struct facts *ret_facts);
 
 /* One route's share of a window: its sums of `to` less those of `from`. */
 void route_between(const struct sample *from, const struct sample *to, int index,

@@ -27,8 +27,8 @@ static struct facts at_ease(void)
                            .wait_p95_ms = 0.1,
                            .query_ms = 3,
                            .query_before_ms = 3,
+                           .batch_ms = 3,
                            .hold_ms = 3,
-                           .hold_before_ms = 3,
                            .in_use = 0.3,
                            .in_use_reads = 0.2,
                            .in_use_writes = 0.1,
@@ -125,7 +125,7 @@ TEST(waits_behind_a_slow_query_want_the_database_mended_and_name_it)
 {
     struct facts facts = at_ease();
     facts.wait_p95_ms = 60;
-    facts.query_ms = facts.hold_ms = 40;
+    facts.query_ms = 40;
     facts.statement_ms = 40;
     const struct scale_verdict verdict = scale(facts);
     expect_eq(verdict.advice, ADVICE_DATABASE);
@@ -182,12 +182,12 @@ TEST(holds_that_got_longer_blame_the_query)
 {
     struct facts facts = at_ease();
     facts.wait_p95_ms = 60;
-    facts.hold_ms = facts.hold_before_ms * SLOWER_FACTOR + 0.01;
+    facts.query_ms = facts.query_before_ms * SLOWER_FACTOR + 0.01;
     const struct pool_verdict verdict = pool(facts);
     expect_eq(verdict.advice, POOL_DATABASE);
     expect(verdict.slower && !verdict.crowded);
     expect(strstr(verdict.todo, "SELECT a FROM t") != NULL);
-    facts.hold_ms = facts.hold_before_ms * SLOWER_FACTOR;
+    facts.query_ms = facts.query_before_ms * SLOWER_FACTOR;
     expect_eq(pool(facts).advice, POOL_GROW);
 }
 

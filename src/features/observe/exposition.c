@@ -17,12 +17,17 @@ struct page {
     bool open_metrics;
 };
 
+static const char *unit_of(const struct metric *metric)
+{
+    return strcmp(metric->unit, "ns") == 0 ? "seconds" : metric->unit;
+}
+
 /* lintel_http_requests[_bytes|_seconds]: the family's name; counters get _total on their samples. */
 void exposition_family_name(char *name, size_t room, const char *module, const struct metric *metric)
 {
-    const bool suffixed = strcmp(metric->unit, "seconds") == 0 || strcmp(metric->unit, "bytes") == 0;
-    snprintf(name, room, "lintel_%s_%s%s%s", module, metric->name, suffixed ? "_" : "",
-             suffixed ? metric->unit : "");
+    const char *unit = unit_of(metric);
+    const bool suffixed = strcmp(unit, "seconds") == 0 || strcmp(unit, "bytes") == 0;
+    snprintf(name, room, "lintel_%s_%s%s%s", module, metric->name, suffixed ? "_" : "", suffixed ? unit : "");
 }
 
 static void family_begin(struct page *page, const char *name, enum metric_kind kind, const char *unit,
@@ -81,7 +86,7 @@ static void series_samples(struct page *page, const char *name, const struct met
         histogram_samples(page, name, series);
     else
         number_sample(page, name, metric->kind == METRIC_COUNTER ? "_total" : "", series->labels,
-                      (double)metric_series_value(series) / (strcmp(metric->unit, "seconds") == 0 ? 1e9 : 1));
+                      (double)metric_series_value(series) / (strcmp(metric->unit, "ns") == 0 ? 1e9 : 1));
 }
 
 static bool series_touched(const struct metric *metric)
@@ -97,7 +102,7 @@ static void metric_write(struct page *page, const char *module, struct metric *m
 {
     char name[160];
     exposition_family_name(name, sizeof name, module, metric);
-    family_begin(page, name, metric->kind, metric->unit, metric->doc);
+    family_begin(page, name, metric->kind, unit_of(metric), metric->doc);
     const struct metric_series *labelled = atomic_load_explicit(&metric->series, memory_order_acquire);
     if (metric->own.cells && (!labelled || series_touched(metric)))
         series_samples(page, name, metric, &metric->own);

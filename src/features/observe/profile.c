@@ -15,8 +15,13 @@
 
 /* ---- samples to folded stacks: "GET /v1/items;http_serve;rest_list;row_write 12" ---- */
 
+struct stack {
+    struct text text; /* the key */
+    uint64_t count;
+};
+
 struct fold {
-    struct table counts; /* stack -> count, as a pointer-sized number */
+    struct table counts; /* of struct stack */
     int64_t samples;
     uint64_t lost;
 };
@@ -34,15 +39,17 @@ static void fold_sample(void *arg, int core, const struct profile_sample *sample
         text_byte(&stack, ';');
         text_add_z(&stack, name);
     }
-    const uintptr_t seen = (uintptr_t)table_get(&fold->counts, text_bytes(&stack));
+    struct stack *seen = table_get(&fold->counts, text_bytes(&stack));
     fold->samples++;
-    if (seen) {
-        (void)table_put(&fold->counts, text_bytes(&stack), (void *)(seen + 1)); /* the key there stays */
-        text_done(&stack);
+    if (!seen) {
+        seen = calloc(1, sizeof *seen);
+        check(seen != NULL && text_ok(&stack));
+        seen->text = stack; /* owns it from here */
+        (void)table_put(&fold->counts, text_bytes(&seen->text), seen);
     } else {
-        (void)table_put(&fold->counts, text_bytes(&stack),
-                        (void *)(uintptr_t)1); /* owns the text from here */
+        text_done(&stack);
     }
+    seen->count++;
 }
 
 /* On a helper thread: naming thousands of addresses takes a while. */
@@ -56,8 +63,10 @@ static void fold_write(struct fold *fold, struct text *folded)
 {
     const struct table_slot *slot;
     for (size_t at = 0; (slot = table_next(&fold->counts, &at)) != NULL;) {
-        text_printf(folded, "%.*s %llu\n", BYTES_ARG(slot->key), (unsigned long long)(uintptr_t)slot->value);
-        free((char *)(uintptr_t)slot->key.data);
+        struct stack *stack = slot->value;
+        text_printf(folded, "%.*s %llu\n", BYTES_ARG(slot->key), (unsigned long long)stack->count);
+        text_done(&stack->text);
+        free(stack);
     }
     table_done(&fold->counts);
 }

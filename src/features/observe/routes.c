@@ -14,7 +14,7 @@ struct metric route_duration =
 struct metric route_database =
     HISTOGRAM("request_database", "Time of a request spent in PostgreSQL, by route.");
 struct metric route_time = COUNTER(
-    "request_time", "seconds",
+    "request_time", "ns",
     "Where the time of requests goes, by route and phase: queue, app, pool, database, serialise, send.");
 struct metric route_requests = COUNTER("responses", "requests", "Answers, by route and status class.");
 struct metric route_bytes = COUNTER("response_body", "bytes", "Bytes of answer bodies, by route.");

@@ -124,7 +124,7 @@ static void went_on(struct watched *watched, int index, const struct core_pulse 
 static void look(struct watchdog *watchdog, int index, int64_t now_ns)
 {
     struct watched *watched = &watchdog->cores[index];
-    struct core_pulse pulse = { 0 }, after = { 0 };
+    struct core_pulse pulse = { 0 };
     struct core_sight sight;
     if (!core_pulse_read(index, &pulse) || !pulse.turn_started_ns || !is_same(&pulse, &watched->last)) {
         went_on(watched, index, &pulse, now_ns);
@@ -133,8 +133,8 @@ static void look(struct watchdog *watchdog, int index, int64_t now_ns)
     if (watched->stalled || now_ns - watched->since_ns < watchdog->conf->stall_ns)
         return;
     /* It may have gone on between the two looks: then there is nothing to blame. */
-    if (!core_sight_take(index, SIGHT_NS, &sight) || !core_pulse_read(index, &after) ||
-        !is_same(&after, &watched->last))
+    if (!core_sight_take(index, SIGHT_NS, &sight) || sight.turn_started_ns != pulse.turn_started_ns ||
+        sight.switches_total != pulse.switches_total)
         return;
     watched->stalled = true;
     count_stall(&sight);

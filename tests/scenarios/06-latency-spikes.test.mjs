@@ -1,0 +1,149 @@
+// 6. Latency spikes: `lintel doctor latency` tells network, database, app and pool apart, each planted here, with the numbers of the
+// kernel, PostgreSQL and the container beside it; a histogram's slow buckets lead to one request.
+//
+// partly: allocator statistics are malloc's sums, no heap profile; replication lag is read but no replica is planted
+import { execFileSync, spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { assert, eventually, lintel, serve, startPostgres, test } from "../lib/lintel.mjs";
+import { Load } from "../lib/load.mjs";
+import { proxyOf } from "../lib/proxy.mjs";
+
+const SQL = `CREATE TABLE thing (id integer PRIMARY KEY, name text); INSERT INTO thing SELECT n, 'thing ' || n FROM generate_series(1, 100) n;
+CREATE VIEW slow AS SELECT t.id, pg_sleep(0.04)::text AS nap FROM thing t WHERE t.id = 1;`;
+const APP = { "resources/thing.yaml": "table: public.thing\naccess: public\noperations: [list, get, update]\n", "resources/slow.yaml": "table: public.slow\naccess: public\nkey: [id]\n" };
+const config = { cores: 2, advise: { window: "2s" } };
+
+async function doctor(api, topic = "latency") {
+  const run = await lintel(["doctor", topic, "--app", api.dir, "--json"], { timeoutMs: 60000 });
+  assert.ok(run.code <= 1, run.stderr);
+  return { code: run.code, ...JSON.parse(run.stdout) };
+}
+const says = (api, verdict) => eventually(async () => { const said = await doctor(api); return said.verdict === verdict && said; }, { withinMs: 20000, everyMs: 300 });
+
+/** A server whose PostgreSQL is behind a wire of TCP that takes delayMs longer each way. */
+async function behindWire(t, delayMs) {
+  const postgres = await startPostgres();
+  const proxy = await proxyOf(t, postgres);
+  const database = await postgres.database(SQL);
+  proxy.delayMs = delayMs;
+  return serve(t, { postgres, database, url: proxy.url(database), app: APP, config });
+}
+
+if (!process.env.LINTEL_NETEM) {
+  test("slow SQL on a quick wire: the database, and the statement is named", async (t) => {
+    const api = await serve(t, { sql: SQL, app: APP, config });
+    const load = new Load(t, api, (client) => client.get("/v1/slow"), { clients: 3 });
+    const said = await says(api, "database");
+    assert.equal(said.code, 1);
+    assert.match(said.places.database.reason, /PostgreSQL itself takes .* ms/);
+    assert.match(said.places.database.reason, /slow/);
+    assert.ok(said.places.database.ms > 20 * said.places.network.ms, said.text);
+    assert.equal(said.facts.rtt_ms, null, "a local socket has no TCP");
+    await load.stop();
+  });
+
+  test("a slow wire and quick SQL: the network", async (t) => {
+    const api = await behindWire(t, 12);
+    const load = new Load(t, api, (client, n) => client.get(`/v1/thing/${1 + (n % 100)}`), { clients: 3 });
+    const said = await says(api, "network");
+    assert.equal(said.code, 1);
+    assert.ok(said.facts.ping_ms >= 20, said.text);
+    assert.match(said.places.network.reason, /there and back/);
+    assert.ok(said.places.network.ms > said.places.database.ms, said.text);
+    assert.ok(said.facts.rtt_ms >= 0 && said.facts.retransmits_share >= 0, "TCP_INFO of the connections");
+    await load.stop();
+  });
+
+  test("work in the server itself: the app, with the route that does it", async (t) => {
+    const api = await serve(t, { sql: SQL, app: APP, config, env: { LINTEL_INJECT: "kit.ask.spin:5+" } });
+    const load = new Load(t, api, (client) => client.get("/v1/thing/1"), { clients: 1 });
+    const said = await says(api, "app");
+    assert.match(said.places.app.reason, /GET \/v1\/thing\/\{id\}/);
+    assert.ok(said.facts.stalls > 0, said.text);
+    const capacity = await doctor(api, "capacity");
+    assert.equal(capacity.verdict, "code", capacity.text);
+    await load.stop();
+  });
+
+  test("too few connections: the pool", async (t) => {
+    const api = await serve(t, { sql: SQL, app: APP, config: { ...config, pools: { max: 4 } } });
+    const load = new Load(t, api, (client) => client.get("/v1/slow"), { clients: 24, pauseMs: 0 });
+    await says(api, "pool");
+    await load.stop();
+  });
+
+  test("who waits for a lock is counted", async (t) => {
+    const api = await serve(t, { sql: SQL, app: APP, config });
+    const locker = await api.postgres.connect(api.database, "app");
+    await locker.query("BEGIN; UPDATE thing SET name = 'held' WHERE id = 7");
+    const waiting = api.patch("/v1/thing/7", { name: "waits" });
+    const settled = waiting.then((reply) => reply.status);
+    const said = await eventually(async () => { const s = await doctor(api); return s.facts.lock_waits >= 1 && s; }, { withinMs: 20000 });
+    assert.match(said.places.database.reason, /wait for locks/);
+    await locker.query("COMMIT");
+    await locker.end();
+    assert.equal(await settled, 200);
+  });
+
+  test("at ease nothing stands out; the numbers of memory, CPU and pressure are there", async (t) => {
+    const api = await serve(t, { sql: SQL, app: APP, config });
+    for (let i = 0; i < 10; i++) await api.get("/v1/thing/1").expect(200);
+    const said = await doctor(api);
+    assert.ok(said.memory.resident_bytes > 1 << 20 && said.memory.used_bytes > 0, JSON.stringify(said.memory));
+    assert.ok(said.facts.cpu_limit > 0 && said.facts.cpu_used >= 0);
+    assert.ok(said.facts.lag_p99_ms >= 0 && said.facts.database_seen);
+    assert.match(said.text, /memory .* MiB resident; malloc/);
+    const shown = await lintel(["doctor", "latency", "--app", api.dir]);
+    assert.match(shown.stdout, /^latency: \w+\n/);
+  });
+
+  test("a doctor without a server says so", async (t) => {
+    const run = await lintel(["doctor", "latency", "--app", "/"]);
+    assert.equal(run.code, 3);
+    assert.match(run.stderr, /server/);
+    assert.equal((await lintel(["doctor", "weather"])).code, 2);
+    const api = await serve(t, { sql: SQL, app: APP, config });
+    const wrong = await lintel(["ctl", "--app", api.dir, "doctor", "weather"]);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /capacity\|latency\|pool\|routes/);
+  });
+
+  test("a doctor is called while the database is away", async (t) => {
+    const postgres = await startPostgres({ own: true, t });
+    const api = await serve(t, { postgres, sql: SQL, app: APP, config });
+    await postgres.stop("immediate");
+    for (const topic of ["latency", "capacity", "pool", "routes"]) {
+      const said = await doctor(api, topic);
+      assert.equal(said.facts.database_seen, false);
+    }
+    await postgres.start();
+  });
+
+  test("a histogram's bucket leads to a request: by the caller's trace, or for slow ones by our id", async (t) => {
+    const api = await serve(t, { sql: SQL, app: APP, config });
+    const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    await api.get("/v1/thing/1", { traceparent: `00-${trace}-00f067aa0ba902b7-01` }).expect(200);
+    const slow = await api.get("/v1/slow").expect(200);
+    const page = (await api.admin.get("/metrics", { Accept: "application/openmetrics-text; version=1.0.0" }).expect(200)).text;
+    const bucket = (route) => page.split("\n").filter((line) => line.startsWith("lintel_http_request_duration_seconds_bucket") && line.includes(`route="${route}"`) && line.includes(" # {"));
+    assert.match(bucket("/v1/thing/{id}")[0], new RegExp(`# \\{trace_id="${trace}"\\} [\\d.e-]+ \\d+\\.\\d{3}$`));
+    assert.match(bucket("/v1/slow")[0], new RegExp(`# \\{correlation_id="${slow.header("X-Request-Id")}"\\}`));
+    assert.doesNotMatch((await api.admin.get("/metrics")).text, / # \{/, "the older format has none");
+  });
+
+  // In a network of its own, where the kernel itself delays: then TCP's own measure tells it.
+  const netem = spawnSync("unshare", ["-n", "sh", "-c", "ip link set lo up && tc qdisc add dev lo root netem delay 10ms"]).status === 0;
+  test("a network that the kernel delays shows in TCP's round trip", { skip: netem ? false : "netem is not to be had here", timeoutMs: 120000 }, () => {
+    execFileSync("unshare", ["-n", "sh", "-c", `ip link set lo up && tc qdisc add dev lo root netem delay 10ms && exec "${process.execPath}" "${fileURLToPath(import.meta.url)}"`],
+      { env: { ...process.env, LINTEL_NETEM: "1", NODE_TEST_CONTEXT: "" }, stdio: ["ignore", "pipe", "pipe"] });
+  });
+} else {
+  test("inside the slow network", { timeoutMs: 100000 }, async (t) => {
+    const api = await behindWire(t, 0);
+    const load = new Load(t, api, (client) => client.get("/v1/thing/1"), { clients: 3 });
+    const said = await says(api, "network");
+    assert.ok(said.facts.rtt_ms >= 15, said.text);
+    assert.match(said.places.network.reason, /TCP measures/);
+    await load.stop();
+  });
+}
