@@ -1,10 +1,10 @@
 /* blocking.c - for the debug binary (lintel-debug): a call of libc that blocks, made inside a fiber, stops
  * every other fiber of its core. With LINTEL_BLOCKING=abort it ends the process where it happens, with the
- * fiber, its route and the stack; with LINTEL_BLOCKING=log it says so and goes on.
+ * fiber's route and the stack; with LINTEL_BLOCKING=log it says so and goes on.
  *
  * These functions stand before libc's, for the libraries too, so that also what libpq or OpenSSL would do
- * inside a fiber is caught. Reading regular files is not meant: they do not keep one waiting; nor is send(), which the pg room
- * stands before itself. */
+ * inside a fiber is caught. Reading regular files is not meant: they do not keep one waiting; nor is send(),
+ * which the pg room stands before itself. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>

@@ -16,9 +16,12 @@ static void greedy(void *arg)
     check(pg_session_borrow(pool, PG_ACCESS_WRITE, &first));
     for (together++; together < 2;)
         check(fiber_sleep(NS_PER_MS));
-    check(!pg_session_borrow(pool, PG_ACCESS_WRITE, &second));
-    check(failure_here->problem == &PROBLEM_POOL_EXHAUSTED);
-    memcpy(causes[index], failure_here->cause, sizeof causes[index]);
+    if (pg_session_borrow(pool, PG_ACCESS_WRITE, &second)) {
+        pg_session_return(second); /* the other one gave up and let go */
+    } else {
+        check(failure_here->problem == &PROBLEM_POOL_EXHAUSTED);
+        memcpy(causes[index], failure_here->cause, sizeof causes[index]);
+    }
     *fiber_log_context() = (struct log_context){ 0 };
     together++;
 }
@@ -40,9 +43,8 @@ TEST(two_fibers_that_wait_for_each_other_s_session_are_both_named)
     conf.lanes = 1;
     conf.acquire_timeout_ns = 300 * NS_PER_MS;
     with_pool(both, NULL);
-    /* Whoever gives up first still sees both. */
-    const char *first =
-        strncmp(causes[0], "deadlock: ", 10) == 0 && strstr(causes[0], "report") ? causes[0] : causes[1];
+    /* Whoever gives up first sees both; the other one may get what that lets go. */
+    const char *first = strstr(causes[0], "report") ? causes[0] : causes[1];
     expect(strncmp(first, "deadlock: ", 10) == 0);
     expect(strstr(first, "transfer of GET /v1/a") != NULL);
     expect(strstr(first, "report of GET /v1/b") != NULL);

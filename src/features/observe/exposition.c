@@ -1,6 +1,7 @@
 #include "features/observe/exposition.h"
 
 #include <dirent.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 #include "fiber/fiber.h"
 #include "http/server.h"
 #include "kit/module.h"
+
+int64_t exposition_started_wall_ns;
 
 struct page {
     struct text *text;
@@ -123,7 +126,9 @@ enum computed {
     CORE_TURNS,
     PROCESS_CPU,
     PROCESS_RESIDENT,
+    PROCESS_ALLOCATED,
     PROCESS_DESCRIPTORS,
+    PROCESS_STARTED,
     LOG_DROPPED,
 };
 
@@ -142,6 +147,10 @@ const struct exposition_family exposition_computed[] = {
     [CORE_TURNS] = { "lintel_core_turns", "", "Turns of the loop.", METRIC_COUNTER },
     [PROCESS_CPU] = { "process_cpu_seconds", "seconds", "User and system CPU time.", METRIC_COUNTER },
     [PROCESS_RESIDENT] = { "process_resident_memory_bytes", "bytes", "Resident memory.", METRIC_GAUGE },
+    [PROCESS_ALLOCATED] = { "lintel_process_allocated_bytes", "bytes",
+                            "What malloc has given out and not got back.", METRIC_GAUGE },
+    [PROCESS_STARTED] = { "process_start_time_seconds", "seconds", "When the process began, in Unix time.",
+                          METRIC_GAUGE },
     [PROCESS_DESCRIPTORS] = { "process_open_fds", "", "Open file descriptors.", METRIC_GAUGE },
     [LOG_DROPPED] = { "lintel_log_dropped_lines", "", "Log lines lost to a full or broken log.",
                       METRIC_COUNTER },
@@ -186,6 +195,9 @@ static void process_write(struct page *page)
                          (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
     one(page, PROCESS_CPU, cpu_s);
     one(page, PROCESS_RESIDENT, resident_bytes());
+    const struct mallinfo2 allocated = mallinfo2();
+    one(page, PROCESS_ALLOCATED, (double)allocated.uordblks + (double)allocated.hblkhd);
+    one(page, PROCESS_STARTED, (double)exposition_started_wall_ns / 1e9);
     one(page, PROCESS_DESCRIPTORS, open_descriptors());
     one(page, LOG_DROPPED, (double)log_dropped_total());
 }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 struct kit;
+extern int64_t exposition_started_wall_ns; /* set once, when the process opens its modules */
 void exposition_write(struct text *text, const struct kit *kit, bool open_metrics);
 
 /* A registered metric's family as it is served: lintel_http_requests, lintel_pools_wait_seconds. Counters get

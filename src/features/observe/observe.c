@@ -160,6 +160,7 @@ static bool observe_open(const void *conf, const struct kit *kit, void **ret_roo
     observe->kit = kit;
     observe->server_timing = observe->conf->server_timing == TIMING_ON ||
                              (observe->conf->server_timing == TIMING_AUTO && kit->dev);
+    exposition_started_wall_ns = clock_wall_ns();
     asked_open(&observe->conf->asked);
     kit_watch = (struct kit_watch){ asked_see, routes_each, asked_each };
     *ret_room = observe;
