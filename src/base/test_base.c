@@ -7,6 +7,7 @@
 #include "base/inject.h"
 #include "base/knob.h"
 #include "base/metric.h"
+#include "base/symbol.h"
 #include "base/problem.h"
 #include "base/table.h"
 #include "base/text.h"
@@ -215,4 +216,60 @@ TEST(times_are_printed_as_the_rfcs_say)
     expect_str(text, "Sun, 06 Nov 1994 08:49:37 GMT");
     clock_iso8601(784111777LL * NS_PER_S + 5 * NS_PER_MS, text);
     expect_str(text, "1994-11-06T08:49:37.005Z");
+}
+
+/* ---- exemplars ---- */
+
+TEST(a_bucket_remembers_its_last_exemplar_and_no_other_s)
+{
+    static struct metric duration = HISTOGRAM("exemplary", "For this test.");
+    struct metric_exemplar exemplar;
+    metric_open(&duration);
+    expect(!metric_series_exemplar_read(&duration.own, 0, &exemplar));
+    metric_series_exemplar(&duration.own, metric_bucket_bounds_ns[3], "trace_id=\"a\"");
+    metric_series_exemplar(&duration.own, metric_bucket_bounds_ns[3] - 1, "trace_id=\"b\"");
+    metric_series_exemplar(&duration.own, metric_bucket_bounds_ns[METRIC_BUCKETS - 1] + 1, "trace_id=\"c\"");
+    expect(metric_series_exemplar_read(&duration.own, 3, &exemplar));
+    expect_str(exemplar.label, "trace_id=\"b\"");
+    expect_eq(exemplar.value_ns, metric_bucket_bounds_ns[3] - 1);
+    expect(exemplar.wall_ns > 0);
+    expect(!metric_series_exemplar_read(&duration.own, 2, &exemplar));
+    expect(metric_series_exemplar_read(&duration.own, METRIC_BUCKETS, &exemplar));
+    expect_str(exemplar.label, "trace_id=\"c\"");
+}
+
+TEST(a_label_at_the_limit_is_kept_one_past_it_is_not)
+{
+    static struct metric duration = HISTOGRAM("exemplary_limit", "For this test.");
+    struct metric_exemplar exemplar;
+    char label[sizeof exemplar.label + 1];
+    metric_open(&duration);
+    memset(label, 'x', sizeof label);
+    label[sizeof exemplar.label] = '\0';
+    metric_series_exemplar(&duration.own, 1, label);
+    expect(!metric_series_exemplar_read(&duration.own, 0, &exemplar));
+    label[sizeof exemplar.label - 1] = '\0';
+    metric_series_exemplar(&duration.own, 1, label);
+    expect(metric_series_exemplar_read(&duration.own, 0, &exemplar));
+}
+
+/* ---- symbols ---- */
+
+__attribute__((noinline)) static void a_static_function_of_this_program(void)
+{
+    __asm__ volatile("");
+}
+
+TEST(static_functions_and_libraries_have_names)
+{
+    char name[SYMBOL_TEXT_BYTES];
+    a_static_function_of_this_program();
+    symbol_write((const void *)(uintptr_t)a_static_function_of_this_program, false, true, name);
+    expect_str(name, "a_static_function_of_this_program+0x0");
+    symbol_write((const void *)(uintptr_t)a_static_function_of_this_program, false, false, name);
+    expect_str(name, "a_static_function_of_this_program");
+    symbol_write((const void *)(uintptr_t)&qsort, false, false, name);
+    expect(strstr(name, "libc") != NULL || strstr(name, "qsort") != NULL);
+    symbol_write((const void *)(uintptr_t)16, false, true, name);
+    expect_str(name, "0x10");
 }

@@ -20,6 +20,7 @@ extern const char *const watch_phase_names[WATCH_PHASES];
 
 struct watch_route {                               /* sums since the process began */
     const char *name;                              /* "GET /v1/items/{id}" */
+    bool probe;                                    /* asked by machines about the server: no load */
     uint64_t requests, errors, n_plus_one, stalls; /* errors: status 500 and up */
     int64_t phase_ns[WATCH_PHASES];
     struct metric_view duration;

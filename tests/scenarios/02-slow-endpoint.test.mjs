@@ -102,11 +102,10 @@ test("N+1 at the limit is nothing, one past it is; and one statement is spoken o
 });
 
 test("a slow statement is logged with route, id, fingerprint and times, and without its values", async (t) => {
-  const query = "-- route: GET /v1/nap/{note}\n-- access: public\n";
   const app = { ...APP, "queries/nap.sql": "/*\nroute: GET /v1/nap/{note}\naccess: public\n*/\nSELECT pg_sleep(0.05)::text AS nap, 'literal-77' AS fixed, :note::text AS note\n" };
   const api = await serve(t, { sql: SQL, app, config: { observe: { slow_statement: "40ms" } } });
   const reply = await api.get("/v1/nap/canary-52");
-  assert.equal(reply.status, 200, `${reply.text} ${query.length}`);
+  assert.equal(reply.status, 200, reply.text);
   const line = await api.logged({ event: "statement_slow" });
   assert.equal(line.route, "GET /v1/nap/{note}");
   assert.equal(line.correlation_id, reply.header("X-Request-Id"));
@@ -137,6 +136,13 @@ test("a loop that is held up is logged with route and backtrace while it hangs, 
   assert.equal(value("lintel_loop_stalls_total", { route: "/v1/article/{id}", method: "GET" }), 1);
   assert.equal(value("lintel_loop_stalls_total", { route: "/v1/orders", method: "GET" }), 1);
   assert.ok((await doctor(api, "routes")).routes.some((r) => r.route === "GET /v1/orders" && r.stalls === 1));
+});
+
+test("stalls are all counted, and spoken of once in a while", async (t) => {
+  const api = await shop(t, { env: { LINTEL_INJECT: "kit.ask.spin" }, config: { loop: { log_every: "1h" } } });
+  for (let i = 0; i < 3; i++) await api.get("/v1/customer").expect(200);
+  assert.equal((await api.metrics())("lintel_loop_stalls_total", { route: "/v1/customer" }), 3);
+  assert.equal(api.lines.filter((line) => line.event === "loop_stalled").length, 1);
 });
 
 test("nobody watches when told so", async (t) => {

@@ -85,6 +85,16 @@ if (!process.env.LINTEL_NETEM) {
     assert.equal(await settled, 200);
   });
 
+  test("a database that has a name: looking it up is timed", async (t) => {
+    const postgres = await startPostgres();
+    const proxy = await proxyOf(t, postgres);
+    const database = await postgres.database(SQL);
+    const api = await serve(t, { postgres, database, url: proxy.url(database).replace("127.0.0.1", "localhost"), app: APP, config });
+    const said = await doctor(api);
+    assert.ok(said.facts.dns_ms >= 0, said.text);
+    assert.match(said.text, /name lookup [\d.]+ ms/);
+  });
+
   test("at ease nothing stands out; the numbers of memory, CPU and pressure are there", async (t) => {
     const api = await serve(t, { sql: SQL, app: APP, config });
     for (let i = 0; i < 10; i++) await api.get("/v1/thing/1").expect(200);

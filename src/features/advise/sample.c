@@ -131,7 +131,7 @@ static void routes_facts(const struct sample *from, const struct sample *to, str
     for (int i = 0; i < to->routes_count; i++) {
         struct watch_route route;
         route_between(from, to, i, &route);
-        if (!route.requests && !route.stalls)
+        if (route.probe || (!route.requests && !route.stalls))
             continue;
         requests += (double)route.requests;
         errors += (double)route.errors;

@@ -197,6 +197,8 @@ static bool observe_routes(void *room, struct router *router, struct resource_se
     for (int i = 0; i < router_count(router); i++) {
         struct route *route = router_route(router, i);
         route->observed = route_record_of(http_method_names[route->method], route->pattern);
+        if (route->exempt)
+            route_is_probe(route->observed);
     }
     return true;
 }

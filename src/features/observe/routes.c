@@ -30,6 +30,7 @@ struct route_record {
     const char *labels, *name;
     _Atomic(struct metric_series *) duration, database, bytes, repeated, statuses[6], phases[WATCH_PHASES];
     _Atomic uint64_t stalls;
+    _Atomic bool probe;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -59,6 +60,11 @@ struct route_record *route_record_of(const char *method, const char *pattern)
     }
     pthread_mutex_unlock(&lock);
     return record;
+}
+
+void route_is_probe(struct route_record *record)
+{
+    atomic_store_explicit(&record->probe, true, memory_order_relaxed);
 }
 
 static struct metric_series *series(_Atomic(struct metric_series *) *place, struct metric *metric,
@@ -166,6 +172,7 @@ void routes_each(void (*see)(void *arg, const struct watch_route *route), void *
 {
     for (struct route_record *record = atomic_load(&all); record; record = record->next) {
         struct watch_route route = { .name = record->name,
+                                     .probe = atomic_load_explicit(&record->probe, memory_order_relaxed),
                                      .n_plus_one = (uint64_t)value_of(&record->repeated),
                                      .errors = (uint64_t)value_of(&record->statuses[5]),
                                      .stalls = atomic_load_explicit(&record->stalls, memory_order_relaxed) };

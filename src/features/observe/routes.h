@@ -12,6 +12,9 @@ extern struct metric route_duration, route_database, route_time, route_requests,
 /* The record of this method and pattern, made on first use. Any thread. */
 struct route_record *route_record_of(const char *method, const char *pattern);
 
+/* It serves probes and metrics. Any thread. */
+void route_is_probe(struct route_record *record);
+
 /* What one answer took, before it is sent. */
 struct route_times {
     int64_t took_ns; /* from the request's first byte */
