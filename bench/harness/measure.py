@@ -4,6 +4,7 @@ The load generator, the server and PostgreSQL share the machine, so req/s says w
 times per request, user and system: of the server's processes, and of all of PostgreSQL (postmaster, backends, background processes)."""
 import json
 import os
+import random
 import re
 import resource
 import socket
@@ -103,6 +104,10 @@ def probe(peer, method, path):
         raise Broken(f"{method} {path} answered {status or 'nothing'}: {answer[-300:].decode('utf8', 'replace')}")
 
 
+def milliseconds(microseconds):
+    return None if microseconds is None else microseconds / 1e3
+
+
 def wrk(peer, endpoint, seconds, watched=None):
     command = ["wrk", "-t2", f"-c{endpoint.connections}", f"-d{seconds}s", "--timeout", "30s", "--latency",
                "-s", os.path.join(HERE, "load.lua"), f"{'https' if peer.tls else 'http'}://127.0.0.1:{peer.port}", "--", endpoint.method, endpoint.path]
@@ -118,13 +123,39 @@ def wrk(peer, endpoint, seconds, watched=None):
     return json.loads(match.group(1)), memory
 
 
-def http_round(peer, endpoint, seconds, warmup, postmaster):
+H2_CONNECTIONS, H2_STREAMS = 8, 8  # as many requests at once as wrk's 64 connections have
+
+
+def h2load(peer, endpoint, seconds, watched=None):
+    """The same over HTTP/2, by prior knowledge: h2load walks a list of ids. It tells no quantiles without a log of every request."""
+    with tempfile.NamedTemporaryFile("w", suffix=".uris") as uris:
+        choose = random.Random(4711)
+        uris.writelines(f"{'https' if peer.tls else 'http'}://127.0.0.1:{peer.port}{endpoint.path.replace('{id}', str(choose.randint(1, 1000000)))}\n" for _ in range(5000))
+        uris.flush()
+        process = subprocess.Popen(["h2load", "-t2", f"-c{H2_CONNECTIONS}", f"-m{H2_STREAMS}", f"-D{seconds}", f"-i{uris.name}"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        memory = None
+        if watched:
+            time.sleep(max(seconds - 0.5, 0.1))
+            memory = memory_mb(watched)
+        out, err = process.communicate()
+    finished = re.search(r"finished in ([\d.]+)(us|ms|s), ", out)
+    counts = re.search(r"requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", out)
+    traffic = re.search(r"traffic: \S+ \((\d+)\) total", out)
+    if process.returncode or not finished or not counts or not traffic:
+        raise Broken(f"h2load: {out}{err}")
+    done, _, *bad = map(int, counts.groups())
+    took_us = float(finished.group(1)) * {"us": 1, "ms": 1e3, "s": 1e6}[finished.group(2)]
+    return {"requests": done, "duration_us": took_us, "p50_us": None, "p99_us": None, "bytes": int(traffic.group(1)), "bad": sum(bad), "sock": 0}, memory
+
+
+def http_round(peer, endpoint, seconds, warmup, postmaster, load=wrk):
     if warmup:
-        wrk(peer, endpoint, warmup)
+        load(peer, endpoint, warmup)
     pids = descendants(peer.pid)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     server, postgres, busy, started = ticks(pids), postgres_ticks(postmaster), busy_ticks(), time.monotonic()
-    result, memory = wrk(peer, endpoint, seconds, pids)
+    result, memory = load(peer, endpoint, seconds, pids)
     wall = time.monotonic() - started
     server_us = (ticks(pids) - server) * TICK_US
     postgres_us = (postgres_ticks(postmaster) - postgres) * TICK_US
@@ -134,7 +165,7 @@ def http_round(peer, endpoint, seconds, warmup, postmaster):
     requests, measured_s = max(result["requests"], 1), result["duration_us"] / 1e6
     return {
         "rps": result["requests"] / measured_s, "srv_us": server_us / requests, "pg_us": postgres_us / requests,
-        "load_us": load_us / requests, "p50_ms": result["p50_us"] / 1e3, "p99_ms": result["p99_us"] / 1e3,
+        "load_us": load_us / requests, "p50_ms": milliseconds(result["p50_us"]), "p99_ms": milliseconds(result["p99_us"]),
         "mb_per_s": result["bytes"] / measured_s / 1e6, "rss_mb": memory, "errors": result["bad"] + result["sock"],
         # CPU used by anything else, in % of one core: is the machine quiet?
         "other_pct": (busy_us - server_us - postgres_us - load_us) / (wall * 1e4),

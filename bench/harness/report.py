@@ -16,7 +16,7 @@ def table(rows):
 
 
 TITLES = {
-    "E1": "E1  /ping, no SQL", "E2": "E2  one row by key", "E3": "E3  20 rows, keyset", "E4": "E4  validated insert returning the row",
+    "E1": "E1  /ping, no SQL", "E2": "E2  one row by key", "E2_h2": "E2  the same over HTTP/2, 8 connections of 8 streams", "E3": "E3  20 rows, keyset", "E4": "E4  validated insert returning the row",
     "E4_durable": "E4  the same, each commit waiting for the disk and 1 ms", "E5": "E5  one row under row-level security, the tenant set in its transaction",
     "E6": "E6  10,000 rows as JSON, 8 connections",
 }
@@ -70,6 +70,7 @@ class Promises:
         for endpoint, times in (("E1", 3.3), ("E2", 8), ("E3", 6), ("E4", 4), ("E5", 8)):
             self.at_least(f"{endpoint} req/s beside FastAPI", times, self.ratio(endpoint), " ×")
         self.at_most("E1 server CPU beside nginx", 1.3, self.ratio("E1", "srv_us", "nginx"), " ×")
+        self.at_least("E2 req/s over HTTP/2 beside HTTP/1.1", 0.9, self.ratio("E2_h2", other="lintel_http1"), " ×")
         self.at_most("E2 server CPU", 27, self.of("E2", "lintel", "srv_us"), " µs")
         self.at_least("E2 req/s over TLS beside plain", 0.7, self.ratio("E2", other="lintel", mine="lintel_tls"), " ×")
         costs = [self.of(e, "lintel", f) for e in ("E5", "E2") for f in ("srv_us", "pg_us")]

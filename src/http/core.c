@@ -260,6 +260,7 @@ void http_core_free(struct http_core *core)
 {
     http_opening_free_all(core);
     h1_free_all(core);
+    h2_free_all(core);
     for (int i = 0; i < core->server->listens_count; i++)
         if (core->acceptors[i].open) { /* the core ended without a drain: its loop is gone */
             close(core->acceptors[i].fd);

@@ -50,6 +50,7 @@ static void begin_leaving(void *arg)
     core->leaving = true;
     http_opening_leave(core);
     h1_leave(core);
+    h2_leave(core);
     if (atomic_load_explicit(&core->open, memory_order_relaxed) == 0)
         http_core_is_empty(core);
 }
@@ -58,6 +59,7 @@ static void cut(void *arg)
 {
     http_opening_leave(arg);
     h1_cut(arg);
+    h2_cut(arg);
 }
 
 static void each_core(struct http_server *server, void (*fn)(void *arg))

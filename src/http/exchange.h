@@ -3,7 +3,7 @@
  * the protocol that carries it. No other room includes this.
  *
  *   handler ── req.h ──▶ exchange ── struct exchange_wire ──▶ h1.c (HTTP/1) ── net/conn.h ──▶ socket
- *                                    (HTTP/2 will be a second one)                  */
+ *                                                        └──▶ h2.c (HTTP/2) ── net/http2.h ──┘        */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -12,10 +12,14 @@
 #include "http/req.h"
 #include "http/route.h"
 #include "http/server.h"
+#include "net/conn.h"
 #include "net/listen.h"
 #include "net/tls.h"
 
 struct h1;
+struct h2;
+struct h2_stream;
+struct h2_block;
 struct opening;
 struct exchange;
 
@@ -38,7 +42,7 @@ struct answer_field {
 struct exchange {
     struct req req; /* req.exchange points back here */
     const struct exchange_wire *wire;
-    void *carrier; /* the wire's: struct h1 */
+    void *carrier; /* the wire's: struct h1, struct h2_stream */
     struct http_core *core;
     struct router_lease *lease;
     struct exchange *next; /* in the free list */
@@ -98,6 +102,11 @@ struct http_core {
     struct h1_list lists[H1_STATES];
     struct timer sweep; /* at the earliest timeout of the lists */
     struct h1 *h1_free;
+    struct h2 *h2_first, *h2_free;
+    struct h2_stream *h2_stream_free;
+    struct h2_block *h2_blocks; /* a pool of what is gathered to be sent */
+    int64_t h2_blocks_count;
+    char *h2_scratch; /* what was just read */
     struct opening_list {
         struct opening *first, **last; /* the oldest first */
     } openings;
@@ -113,8 +122,9 @@ struct http_core {
         const struct http_listen *door;
     } accepting[HTTP_LISTENS_MAX];
 
-    _Alignas(64) _Atomic int64_t open, busy, in_flight;
-    _Atomic int64_t coming; /* sockets on their way from other cores */
+    _Alignas(64) _Atomic int64_t open, busy, in_flight; /* busy: HTTP/1 connections and HTTP/2 streams */
+    _Atomic int64_t coming;                             /* sockets on their way from other cores */
+    _Atomic int64_t h2_open; /* HTTP/2 connections, those on their way included; others add, too */
     _Atomic bool listening;
     _Atomic uint64_t requests_total, bytes_in_total, bytes_out_total;
 };
@@ -148,7 +158,10 @@ void http_core_is_empty(struct http_core *core);
 
 /* ---- server.c ---- */
 extern struct metric http_accepted, http_refused_full, http_malformed, http_timeouts, http_requests,
-    http_broken;
+    http_broken, http_h2_connections, http_h2_resets, http_h2_refused, http_h2_calmed;
+bool http_method_of(struct bytes name, enum http_method *ret_method);
+/* Builds the failure's answer for what never got a fiber; to be sent by its wire. Outside fibers. */
+void http_refuse(struct exchange *exchange, const struct problem *problem, const char *message);
 
 /* ---- serve.c ---- */
 /* The whole path of a request, from the first stage to the last byte. In its fiber. */
@@ -193,9 +206,26 @@ void h1_cut(struct http_core *core);
 /* Frees what is left, once the core's loop is gone. */
 void h1_free_all(struct http_core *core);
 
+/* ---- h2.c ---- */
+/* A connection whose client speaks HTTP/2, by prior knowledge. */
+struct h2_opening {
+    int fd;           /* non-blocking, in no loop */
+    const char *peer; /* as listen_peer_address() says it */
+    bool admin;
+    struct tls_session *session; /* NULL: the bare socket, and it may go to another core */
+    struct bytes received;       /* what was read already, from the preface on */
+};
+/* Owner: takes the fd and the session; copies the texts. */
+void h2_accept(struct http_core *core, const struct h2_opening *opening);
+/* Takes a connection on which ALPN chose HTTP/2. Owner: as h1_accept(). */
+void h2_accept_arrival(struct http_core *core, const struct arrival *arrival);
+/* Tells every client to go, in peace. */
+void h2_leave(struct http_core *core);
+/* Cuts everything, fibers included. */
+void h2_cut(struct http_core *core);
+/* Frees what is left, once the core's loop is gone. */
+void h2_free_all(struct http_core *core);
 /* ---- opening.c ---- */
-/* What takes a connection on which ALPN chose HTTP/2; NULL: that is never offered. Owner: as h1_accept(). */
-extern void (*http_h2_accept)(struct http_core *core, const struct arrival *arrival);
 /* Takes an accepted socket: the TLS handshake first where the door wants one, then on to its protocol. */
 void http_opening_accept(struct http_core *core, const struct arrival *arrival);
 /* As h1_sweep(), h1_leave() and h1_free_all(). */

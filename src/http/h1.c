@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "net/http2.h"
+
 static void readable(struct conn *conn);
 static void broken(struct conn *conn);
 static void closed(struct conn *conn);
@@ -164,18 +166,9 @@ static void begin(struct h1 *h1, struct bytes leftover)
 /* Answers what is no request, or cannot be one, and ends the connection. */
 static void refuse(struct h1 *h1, const struct problem *problem, const char *message)
 {
-    struct exchange *exchange = h1->exchange;
-    struct failure *const outer = failure_here;
-    struct failure failure = { 0 };
-    failure_here = &failure;
-    (void)fail(problem, "%s", message);
     h1->keep = false;
-    h1->core->date_until_ns = 0; /* outside fibers the turn's time may be old */
-    http_correlate(exchange);
-    answer_header_set(&exchange->req, "X-Request-Id", bytes_of(exchange->req.correlation_id));
-    http_answer_failure(&exchange->req);
+    http_refuse(h1->exchange, problem, message);
     h1_send_now(h1);
-    failure_here = outer;
     if (h1->state != H1_CLOSING)
         linger(h1);
 }
@@ -228,16 +221,6 @@ static void run(void *arg)
         linger(h1);
 }
 
-static bool method_of(struct bytes name, enum http_method *ret_method)
-{
-    for (int method = 0; method < HTTP_METHODS; method++)
-        if (bytes_is(name, http_method_names[method])) {
-            *ret_method = (enum http_method)method;
-            return true;
-        }
-    return false;
-}
-
 /* The head is sound: does it make a request of ours? */
 static bool take_head(struct h1 *h1)
 {
@@ -246,7 +229,7 @@ static bool take_head(struct h1 *h1)
     req->headers = (const struct http_header *)h1->head.fields;
     req->headers_count = h1->head.fields_count;
     req->target = h1->head.target;
-    if (!method_of(h1->head.method, &req->method)) {
+    if (!http_method_of(h1->head.method, &req->method)) {
         refuse_head(h1, &(struct http1_error){ 501, "the method is not implemented" });
         return false;
     }
@@ -352,6 +335,32 @@ static void parse(struct h1 *h1)
         start(h1);
 }
 
+/* The first bytes may be those of HTTP/2, by prior knowledge (RFC 9113, 3.3): on a plain door that serves
+ * requests; over TLS it is for ALPN to say (3.2). True: not ours, or not known yet. */
+static bool is_h2(struct h1 *h1)
+{
+    const struct bytes preface = { HTTP2_PREFACE, HTTP2_PREFACE_SIZE };
+    const struct bytes seen = { h1->buffer, h1->filled };
+    if (h1->requests || h1->conn.transport || h1->door != H1_DOOR_OPEN || !h1->core->server->conf.h2 ||
+        h1->buffer[0] != 'P')
+        return false;
+    if (bytes_starts(preface, seen) && seen.size < preface.size) {
+        if (h1->state == H1_IDLE)
+            move(h1, H1_HEAD, h1->exchange->req.started_ns);
+        return true;
+    }
+    if (!bytes_starts(seen, preface))
+        return false;
+    const struct h2_opening opening = {
+        .fd = conn_release(&h1->conn), .peer = h1->peer, .admin = h1->admin, .received = seen
+    };
+    h2_accept(h1->core, &opening);
+    drop_exchange(h1);
+    move(h1, H1_CLOSING, 0);
+    core_count(h1->core->open, -1);
+    return true;
+}
+
 static void read_head(struct h1 *h1)
 {
     if (!h1->exchange)
@@ -372,6 +381,8 @@ static void read_head(struct h1 *h1)
         return;
     }
     h1->filled += (size_t)got;
+    if (is_h2(h1))
+        return;
     core_count(h1->core->bytes_in_total, (uint64_t)got);
     parse(h1);
     core_run_ready(); /* ten thousand requests at once are answered one by one, with one stack and one arena

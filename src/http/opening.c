@@ -24,8 +24,6 @@ struct opening {
     bool begun; /* the first byte was looked at */
 };
 
-void (*http_h2_accept)(struct http_core *core, const struct arrival *arrival);
-
 static void append(struct opening *opening)
 {
     struct opening_list *list = &opening->core->openings;
@@ -69,7 +67,7 @@ static void hand_over(struct opening *opening)
     arrival->fd = conn_release(&opening->conn);
     leave_list(opening);
     if (arrival->session && tls_session_is_h2(arrival->session))
-        http_h2_accept(core, arrival);
+        h2_accept_arrival(core, arrival);
     else
         h1_accept(core, arrival);
     arrival->session = NULL;

@@ -8,6 +8,16 @@
 const char *const http_method_names[HTTP_METHODS] = { "GET",   "HEAD",   "POST",   "PUT",
                                                       "PATCH", "DELETE", "OPTIONS" };
 
+bool http_method_of(struct bytes name, enum http_method *ret_method)
+{
+    for (int method = 0; method < HTTP_METHODS; method++)
+        if (bytes_is(name, http_method_names[method])) {
+            *ret_method = (enum http_method)method;
+            return true;
+        }
+    return false;
+}
+
 struct bytes req_header(const struct req *req, const char *name)
 {
     const size_t size = strlen(name);

@@ -152,6 +152,19 @@ static void run_after(struct exchange *exchange)
     }
 }
 
+void http_refuse(struct exchange *exchange, const struct problem *problem, const char *message)
+{
+    struct failure *const outer = failure_here;
+    struct failure failure = { 0 };
+    failure_here = &failure;
+    (void)fail(problem, "%s", message);
+    exchange->core->date_until_ns = 0; /* outside fibers the turn's time may be old */
+    http_correlate(exchange);
+    answer_header_set(&exchange->req, "X-Request-Id", bytes_of(exchange->req.correlation_id));
+    http_answer_failure(&exchange->req);
+    failure_here = outer;
+}
+
 void http_stream_begins(struct exchange *exchange)
 {
     const struct http_server *server = exchange->core->server;

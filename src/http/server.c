@@ -66,6 +66,24 @@ const struct knob http_knobs[] = {
     HTTP_KNOB("drain_timeout", drain_timeout_ns, .kind = KNOB_DURATION, .min = 0, .max = 3600 * NS_PER_S,
               .preset = 25 * NS_PER_S, .unit = "time",
               .doc = "How long requests in flight may take to finish when the server stops."),
+    HTTP_KNOB("h2", h2, .kind = KNOB_BOOL, .preset = 1,
+              .doc = "Whether HTTP/2 is spoken: by prior knowledge, and where TLS agrees on it."),
+    HTTP_KNOB("h2_streams_max", h2_streams_max, .min = 1, .max = 10000, .preset = 100, .unit = "requests",
+              .doc = "Requests at once on one HTTP/2 connection; further ones are refused, unprocessed "
+                     "(REFUSED_STREAM). Bounds what one connection can hold in memory."),
+    HTTP_KNOB("h2_stream_window", h2_stream_window, .kind = KNOB_SIZE, .min = 1024, .max = 16 * MIB,
+              .preset = 65536, .unit = "bytes",
+              .doc = "How much of a request's body may arrive over HTTP/2 before its handler reads it."),
+    HTTP_KNOB("h2_connection_window", h2_connection_window, .kind = KNOB_SIZE, .min = 65535, .max = 256 * MIB,
+              .preset = MIB, .unit = "bytes",
+              .doc = "The same, of all requests of one HTTP/2 connection together."),
+    HTTP_KNOB(
+        "h2_control_burst", h2_control_burst, .min = 100, .max = 1000000, .preset = 1000, .unit = "frames",
+        .doc = "HTTP/2 frames that ask for nothing (PING, SETTINGS, empty DATA, small print) which a "
+               "client may send at once, beyond 64 a second and what its requests earn; past it GOAWAY."),
+    HTTP_KNOB("h2_reset_burst", h2_reset_burst, .min = 1, .max = 1000000, .preset = 200, .unit = "requests",
+              .doc = "HTTP/2 requests that a client may reset before they are answered, beyond 4 a second; "
+                     "past it GOAWAY."),
     { 0 },
 };
 
@@ -78,9 +96,25 @@ struct metric http_timeouts =
 struct metric http_requests = COUNTER("requests", "requests", "Requests whose head was read.");
 struct metric http_broken =
     COUNTER("broken", "connections", "Connections that broke while a request was in flight.");
-struct metric *const http_metrics[] = {
-    &http_accepted, &http_refused_full, &http_malformed, &http_timeouts, &http_requests, &http_broken, NULL
-};
+struct metric http_h2_connections =
+    COUNTER("h2_connections", "connections", "Connections that turned to HTTP/2.");
+struct metric http_h2_resets =
+    COUNTER("h2_resets", "requests", "HTTP/2 requests that their client took back before the answer.");
+struct metric http_h2_refused =
+    COUNTER("h2_refused", "requests", "HTTP/2 requests past h2_streams_max (REFUSED_STREAM).");
+struct metric http_h2_calmed =
+    COUNTER("h2_calmed", "connections", "HTTP/2 connections ended with ENHANCE_YOUR_CALM.");
+struct metric *const http_metrics[] = { &http_accepted,
+                                        &http_refused_full,
+                                        &http_malformed,
+                                        &http_timeouts,
+                                        &http_requests,
+                                        &http_broken,
+                                        &http_h2_connections,
+                                        &http_h2_resets,
+                                        &http_h2_refused,
+                                        &http_h2_calmed,
+                                        NULL };
 
 /* Counts, or copies when `into` is there, the filters of stages [from, to), stably ordered, with the built-in
  * one first in its stage. */
@@ -139,7 +173,7 @@ bool http_server_open(const struct http_conf *conf, const struct http_listen *li
         }
         server->listens[i] = listens[i];
         server->listens_count++;
-        if (listens[i].tls && http_h2_accept)
+        if (listens[i].tls && conf->h2)
             tls_offer_h2(listens[i].tls);
     }
     for (struct metric *const *metric = http_metrics; *metric; metric++)

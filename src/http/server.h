@@ -60,6 +60,8 @@ struct http_conf {
     int64_t body_rate_min; /* bytes per second, below which a body is too slow (slow-loris) */
     int64_t requests_per_connection, in_flight_max, stream_flush;
     int64_t drain_delay_ns, drain_timeout_ns;
+    bool h2;
+    int64_t h2_streams_max, h2_stream_window, h2_connection_window, h2_control_burst, h2_reset_burst;
 };
 extern const struct knob http_knobs[]; /* section "http" */
 extern struct metric *const http_metrics[];
@@ -93,8 +95,8 @@ bool http_server_attach(struct http_server *server);
  */
 void http_server_detach(struct http_server *server);
 /* From one attached core, once: 1. `draining` becomes true (readiness says no), 2. after drain_delay
- * listeners close, 3. idle connections close, busy ones finish with Connection: close, 4. done(arg) is called
- * on this core when none is left or at drain_timeout (then the rest is cut). */
+ * listeners close, 3. idle connections close, busy ones finish with Connection: close or GOAWAY, 4. done(arg)
+ * is called on this core when none is left or at drain_timeout (then the rest is cut). */
 void http_server_drain(struct http_server *server, void (*done)(void *arg), void *arg);
 bool http_server_draining(const struct http_server *server);
 void http_server_close(struct http_server *server); /* after all cores ended */

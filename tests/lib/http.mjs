@@ -9,6 +9,7 @@
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
+import { exchange2 } from "./h2.mjs";
 import { isDeepStrictEqual, inspect } from "node:util";
 
 export class Reply {
@@ -94,13 +95,16 @@ export function holds(got, want) {
   return isDeepStrictEqual(got, want) || (typeof got === "string" && typeof want === "number" && got === String(want));
 }
 
-/** Requests against one base URL. with(headers) gives a client that sends them each time; as(token) one that is somebody. */
+/** Requests against one base URL. with(headers) gives a client that sends them each time; as(token) one that is somebody.
+ * protocol 2: over one HTTP/2 connection, by prior knowledge where the URL is http:. */
 export class Client {
-  constructor(base, { tls, agent = new (tls ? https : http).Agent({ keepAlive: true, maxSockets: 256, ...tls }), headers = {} } = {}) {
+  constructor(base, { tls, agent = new (tls ? https : http).Agent({ keepAlive: true, maxSockets: 256, ...tls }), headers = {}, protocol = 1 } = {}) {
     this.base = base;
     this.tls = tls; // how an https server is trusted: node's { ca, … }
     this.agent = agent;
     this.fixed = headers;
+    this.protocol = protocol;
+    this.h2 = { session: null }; // shared by the clones
   }
   clone(headers) {
     const copy = Object.assign(Object.create(Object.getPrototypeOf(this)), this);
@@ -124,7 +128,10 @@ export class Client {
     const bytes = plain ? body : JSON.stringify(body);
     const all = { ...(body !== undefined ? { "Content-Type": "application/json" } : {}), ...this.fixed, ...headers };
     for (const name of Object.keys(all)) if (all[name] === null || all[name] === undefined) delete all[name];
-    return new Request(() => exchange(new URL(path, this.base), { method, headers: all, agent: this.agent, signal }, bytes, timeoutMs), `${method} ${path}`);
+    const url = new URL(path, this.base);
+    return new Request(() => (this.protocol === 2
+      ? exchange2(this.h2, url, { method, headers: all, signal, tls: this.tls }, bytes, timeoutMs).then(({ message, body: got }) => new Reply(message, got))
+      : exchange(url, { method, headers: all, agent: this.agent, signal }, bytes, timeoutMs)), `${method} ${path}`);
   }
   /** All pages of a list, following page.next. */
   async *pages(path, { pagesMax = 10000 } = {}) {
@@ -137,7 +144,7 @@ export class Client {
     }
     throw new Error(`${path}: more than ${pagesMax} pages`);
   }
-  close() { this.agent.destroy(); }
+  close() { this.agent.destroy(); this.h2.session?.destroy(); }
 }
 
 function exchange(url, options, body, timeoutMs) {

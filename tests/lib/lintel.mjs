@@ -23,6 +23,7 @@ import { SLOWNESS, afterTest, eventually, reportOnFailure } from "./scope.mjs";
 import { TOP, startPostgres } from "./postgres.mjs";
 
 export { Client, Wire, parseResponses, holds, dig } from "./http.mjs";
+export { Frames, hpack } from "./h2.mjs";
 export { startPostgres, TOP } from "./postgres.mjs";
 export { SLOWNESS, afterTest, eventually, reportOnFailure, sleep, test } from "./scope.mjs";
 export { assert };
@@ -171,6 +172,7 @@ function family(pid) {
  *   sql        makes the database; the role `app` may then use everything in it (grant: false: only what sql grants)
  *   database   an existing database of that PostgreSQL instead; url: a whole URL instead
  *   postgres   from startPostgres({ own: true }), else the shared one
+ *   protocol   2: conversations go over HTTP/2 (also with LINTEL_TEST_HTTP=2 in the environment); bare sockets are what they are
  *   env, words further environment and command-line words;   command: "serve" or "dev"
  *   tls        { ca, … } of node's https: the server speaks HTTPS, and this is how to trust it
  *   ready      false: do not wait until it is ready
@@ -185,7 +187,7 @@ export async function serve(t, options = {}) {
   const [port, adminPort] = [await freePort(), await freePort()];
   settle(dir, adminPort, config);
 
-  const server = new Server(`${options.tls ? "https" : "http"}://127.0.0.1:${port}`, { tls: options.tls });
+  const server = new Server(`${options.tls ? "https" : "http"}://127.0.0.1:${port}`, { tls: options.tls, protocol: options.protocol ?? Number(process.env.LINTEL_TEST_HTTP ?? 1) });
   Object.assign(server, { port, host: "127.0.0.1", dir, postgres, database, expectExit, admin: new Client(`http://127.0.0.1:${adminPort}`) });
   server.child = spawn(LINTEL, [command, dir, "--listen", `127.0.0.1:${port}`, ...words], {
     env: { ...process.env, ...SANITIZER_OPTIONS, LINTEL_DATABASE_URL: options.url ?? postgres.url(database), ...env },

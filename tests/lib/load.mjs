@@ -13,7 +13,7 @@ export class Load {
     afterTest(t, () => this.stop());
     let number = 0;
     this.done = Promise.all(Array.from({ length: clients }, async () => {
-      let client = new Client(api.base, { tls: api.tls });
+      let client = new Client(api.base, { tls: api.tls, protocol: api.protocol });
       while (this.running) {
         const record = { number: number++, at: Date.now() };
         try {
@@ -26,7 +26,7 @@ export class Load {
         record.tookMs = Date.now() - record.at;
         record.endedAt = Date.now();
         this.records.push(record);
-        if (fresh || record.error) { client.close(); client = new Client(api.base, { tls: api.tls }); }
+        if (fresh || record.error) { client.close(); client = new Client(api.base, { tls: api.tls, protocol: api.protocol }); }
         if (pauseMs) await sleep(pauseMs);
       }
       client.close();
