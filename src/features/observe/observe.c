@@ -140,15 +140,16 @@ static bool watch(struct req *req, void *room)
     const bool probe = req->route && req->route->exempt; /* its 503 is an answer, not a failure */
     if (mode == ACCESS_OFF || (mode == ACCESS_ERRORS && !slow && (status < 500 || probe)))
         return true;
-    log_event(slow ? LOG_WARN : LOG_INFO, slow ? "request_slow" : "request",
-              "\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"duration_ms\":%.3f,\"queue_ms\":%.3f,"
-              "\"app_ms\":%.3f,\"pool_wait_ms\":%.3f,\"db_ms\":%.3f,\"serialise_ms\":%.3f,\"bytes\":%lld%s%s%s",
-              http_method_names[req->method], log_string(req->uri.path), status, (double)took_ns / 1e6,
-              (double)times.phase_ns[WATCH_QUEUE] / 1e6, (double)times.phase_ns[WATCH_APP] / 1e6,
-              (double)req->pool_wait_ns / 1e6, (double)req->db_ns / 1e6,
-              (double)times.phase_ns[WATCH_SERIALISE] / 1e6, (long long)answer_bytes(req),
-              req->client_subject ? ",\"client\":\"" : "",
-              req->client_subject ? log_string_z(req->client_subject) : "", req->client_subject ? "\"" : "");
+    log_event(
+        slow ? LOG_WARN : LOG_INFO, slow ? "request_slow" : "request",
+        "\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"duration_ms\":%.3f,\"queue_ms\":%.3f,"
+        "\"app_ms\":%.3f,\"pool_wait_ms\":%.3f,\"db_ms\":%.3f,\"serialise_ms\":%.3f,\"bytes\":%lld%s%s%s",
+        http_method_names[req->method], log_string(req->uri.path), status, (double)took_ns / 1e6,
+        (double)times.phase_ns[WATCH_QUEUE] / 1e6, (double)times.phase_ns[WATCH_APP] / 1e6,
+        (double)req->pool_wait_ns / 1e6, (double)req->db_ns / 1e6,
+        (double)times.phase_ns[WATCH_SERIALISE] / 1e6, (long long)answer_bytes(req),
+        req->client_subject ? ",\"client\":\"" : "",
+        req->client_subject ? log_string_z(req->client_subject) : "", req->client_subject ? "\"" : "");
     return true;
 }
 
@@ -267,7 +268,7 @@ const struct module observe_module = {
     .close = free,
     .routes = observe_routes,
     .filters = (const struct module_filter[]){ { STAGE_OBSERVE, watch }, { STAGE_SENT, sent }, { 0 } },
-    .metrics =
-        (struct metric *const[]){ &requests_slow, &routes_not_ready, &route_duration, &route_database, &route_time,
-                                  &route_requests, &route_bytes, &route_n_plus_one, &asked_slow, NULL },
+    .metrics = (struct metric *const[]){ &requests_slow, &routes_not_ready, &route_duration, &route_database,
+                                         &route_time, &route_requests, &route_bytes, &route_n_plus_one,
+                                         &asked_slow, NULL },
 };
