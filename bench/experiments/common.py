@@ -70,6 +70,7 @@ class Lintel:
         os.mkdir(os.path.join(self.folder, "resources"))
         self.port, self.admin = free_port(), free_port()
         for path, text in {**files, "lintel.yaml": f"admin: 127.0.0.1:{self.admin}\n{settings}"}.items():
+            os.makedirs(os.path.dirname(os.path.join(self.folder, path)), exist_ok=True)
             with open(os.path.join(self.folder, path), "w", encoding="utf8") as file:
                 file.write(text)
         self.log_path = os.path.join(self.folder, "log")

@@ -81,10 +81,22 @@ class Promises:
         if during is not None and before is not None:
             self.at_most("E6 memory of eight exports above rest", 16, during - before, " MiB")
         self.at_most("an idle connection", 4, self.of("idle", "lintel", "kib_per_connection"), " KiB")
+        self.overload(self.results.get("overload") or {})
         errors = [got.get("errors", 1) for name in TITLES for peer, got in self.results.get(name, {}).items() if peer == "lintel"]
         if errors:
             self.at_most("errors in all rounds", 0, sum(errors))
         return self.rows
+
+
+    def overload(self, results):
+        for name, got in results.items():
+            if name == "crowd":
+                self.at_most(f"errors among {got['clients']:,} clients for {got['seconds']} s", 0, got["errors"])
+                continue
+            work = name.removeprefix("flood_")
+            self.at_least(f"{work} a request, 3 × saturation: goodput beside the peak", 0.9, got["goodput_share"])
+            self.at_most(f"{work} a request, 3 × saturation: p99 of accepted beside 0.8 ×", 3, got["p99_ratio"], " ×")
+            self.at_most(f"{work} a request: neither served nor refused with Retry-After", 0, got["unwell"])
 
 
 def print_promises(rows):

@@ -7,6 +7,8 @@
  */
 typedef bool (*handler_fn)(struct req *req, void *room);
 
+enum route_priority { ROUTE_NORMAL, ROUTE_HIGH, ROUTE_LOW };
+
 struct route {
     enum http_method method; /* HTTP_GET serves HEAD too */
     const char *pattern; /* "/v1/items/{id}": literal segments and {name}; names are unique in a pattern */
@@ -15,12 +17,15 @@ struct route {
     const void *data; /* the feature's own, per route (its resource) */
     bool admin;       /* only on the admin listener; others only on the public one unless `both` */
     bool both;
-    bool exempt;            /* not shed, not limited: probes */
-    int64_t timeout_ns;     /* the request's deadline; 0: the server's default */
-    int64_t body_bytes_max; /* 0: the server's default */
-    const char *not_ready;  /* NULL: it serves; else what the database lacks for it, for the operator alone;
-                               borrowed as long as the router lives */
+    bool exempt;                  /* not shed, not limited: probes */
+    enum route_priority priority; /* who is refused first when there is too much to do */
+    int64_t concurrent_max;       /* of this route at once, whole process; 0: no limit of its own */
+    int64_t timeout_ns;           /* the request's deadline; 0: the server's default */
+    int64_t body_bytes_max;       /* 0: the server's default */
+    const char *not_ready; /* NULL: it serves; else what the database lacks for it, for the operator alone;
+                              borrowed as long as the router lives */
     void *observed; /* the record of whoever measures routes; set before the router is shared; may be NULL */
+    void *admitted; /* the same, of whoever admits requests */
     int index;      /* set by router_add: 0.. */
 };
 

@@ -47,6 +47,7 @@ void kit_asked(struct req *req, const struct pg_batch *batch)
 {
     req->pool_wait_ns += batch->waited_ns;
     req->db_ns += batch->took_ns;
+    req->db_queue_ns += batch->waited_ns + batch->behind_ns;
     req->db_batches++;
     req->answered_ran_ns = fiber_ran_ns(fiber_slice_ns()); /* the answer has just woken this fiber */
     if (likely(kit_watch.asked != NULL))

@@ -1,10 +1,10 @@
 #pragma once
 /* here.h - what the running core has for its features: its pool, the app's snapshot, its cursor box. */
+#include "http/req.h"
 #include "pg/pg.h"
 #include "wire/cursor.h"
 
 struct resource_set;
-struct req;
 
 struct kit_core {
     struct pg_pool *pool;     /* this core's; NULL in commands without a database */
@@ -14,6 +14,9 @@ struct kit_core {
     uint64_t random_state[2];
 };
 extern _Thread_local struct kit_core kit_here;
+
+/* Which of req->slots is whose. */
+enum kit_slot { SLOT_ADMIT = REQ_SLOTS - 1 }; /* features/admit: how it was let in */
 
 /* Fast, not for secrets (nonces of cursors come from getrandom in bulk; see kit_random_bytes). */
 uint64_t kit_random(void);

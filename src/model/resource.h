@@ -54,6 +54,8 @@ struct resource {
     bool *default_descending;
     int default_order_count;
     int64_t page_size, page_max, depth_max, bulk_max, offset_max;
+    int64_t concurrent_max, timeout_ns; /* of each of its routes; 0: none of its own */
+    int priority;                       /* 0 normal, 1 high, 2 low: who is refused first under overload */
     struct bytes tenant_header_setting; /* bench/demo only, see docs: name of the setting fed from a header;
                                            empty: none */
     struct bytes tenant_header;

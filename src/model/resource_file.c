@@ -6,6 +6,7 @@ const char *const operation_names[OPS] = { "list", "get", "create", "update", "r
 static const char *const operation_choices[] = { "list",    "get",    "create", "update",
                                                  "replace", "upsert", "delete", NULL };
 static const char *const access_choices[] = { "closed", "public", NULL };
+static const char *const priority_choices[] = { "normal", "high", "low", NULL };
 
 static const struct shape_field fields_fields[] = {
     SHAPE_SELF(struct resource_fields, node),
@@ -31,6 +32,13 @@ static const struct shape_field limits_fields[] = {
               .doc = "Rows of one create or upsert."),
     SHAPE_INT(struct resource_limits, offset, .min = 0, .max = 1000000000, .preset = "10000",
               .doc = "How far ?offset= may go; cursors go further."),
+    SHAPE_INT(struct resource_limits, concurrent, .min = 1, .max = 1000000,
+              .doc = "Requests of one route at once, in the whole process; past it 503. Preset: no limit."),
+    { .name = "timeout",
+      .kind = SHAPE_KIND_DURATION,
+      .offset = offsetof(struct resource_limits, timeout_ns),
+      .max = 3600000000000LL,
+      .doc = "A request's deadline; preset: the server's." },
     { 0 },
 };
 static const struct shape limits_shape = { "limits", "How much one request may ask for.",
@@ -96,6 +104,8 @@ static const struct shape_field resource_fields_[] = {
     SHAPE_TEXTS(struct declaration, order, .doc = "column, column.asc or column.desc. Preset: the key."),
     SHAPE_MAPPING(struct declaration, limits, .shape = &limits_shape,
                   .doc = "How much one request may ask for."),
+    SHAPE_CHOICE(struct declaration, priority, .choices = priority_choices, .preset = "normal",
+                 .doc = "Who is refused first when there is more to do than can be done in time: low."),
     SHAPE_MAPPING(struct declaration, tenant, .shape = &tenant_shape, .doc = "Whose rows are shown."),
     SHAPE_BOOL(struct declaration, trusted,
                .doc =
@@ -231,6 +241,7 @@ bool resource_declare(struct resource_build *build, const struct resource_source
     resource->name = resource_keep(build, declared->name.size ? declared->name : stem_of(source->file));
     resource->title = resource_keep(build, declared->title);
     resource->description = resource_keep(build, declared->description);
+    resource->priority = declared->priority;
     resource->public_access = right && declared->access == ACCESS_PUBLIC;
     if (!resource_name_fits(resource->name)) {
         diagnostics_error(build->diagnostics, place_of(draft, "name"), "'%.*s' can not stand in a path",

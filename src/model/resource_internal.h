@@ -16,7 +16,7 @@ struct resource_fields {
 };
 struct resource_limits {
     const struct yaml_node *node;
-    int64_t page, page_max, depth, bulk, offset;
+    int64_t page, page_max, depth, bulk, offset, concurrent, timeout_ns;
 };
 struct resource_tenant {
     const struct yaml_node *node;
@@ -27,7 +27,7 @@ struct resource_tenant {
 struct declaration {
     const struct yaml_node *node;
     struct bytes table, name, title, description;
-    int access;
+    int access, priority;
     uint32_t operations; /* a bit per operation; only if the key stands there */
     struct shape_texts key;
     const struct yaml_node *version, *embed;

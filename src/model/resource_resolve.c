@@ -454,6 +454,8 @@ static void limits_make(struct resource_build *build, struct draft *draft)
     const struct resource_limits *limits = &draft->declared.limits;
     struct resource *resource = draft->resource;
     /* A file that could not be decoded has no presets either: its resource is closed, but whole. */
+    resource->concurrent_max = limits->concurrent;
+    resource->timeout_ns = limits->timeout_ns;
     resource->page_max = limits->page_max > 0 ? limits->page_max : 1;
     resource->page_size = limits->page > 0 ? limits->page : 1;
     if (resource->page_size > resource->page_max)

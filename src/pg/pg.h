@@ -80,6 +80,7 @@ struct pg_batch {
     struct pg_error error; /* out, on failure */
     int64_t waited_ns;     /* out: time until a connection took it */
     int64_t took_ns;       /* out: from there to its Sync */
+    int64_t behind_ns;     /* out: of that, while others on the same connection were served */
     int retries;           /* out */
 };
 

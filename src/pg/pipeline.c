@@ -504,6 +504,8 @@ static void entry_complete(struct conn *conn, struct entry *entry, int64_t now_n
         if (entry->telling)
             commit_seen(conn->pool, took_ns);
     }
+    if (entry->run && conn->head_since_ns > entry->submitted_ns)
+        entry->run->batch->behind_ns += conn->head_since_ns - entry->submitted_ns;
     conn->head_since_ns = now_ns;
     pg_entry_finish(conn, entry,
                     misused         ? OUTCOME_MISUSED

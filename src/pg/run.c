@@ -210,7 +210,7 @@ static bool run_as(struct pg_pool *pool, struct pg_batch *batch, bool describe)
     int64_t bytes;
     if (unlikely(!pg_batch_check(batch, &bytes)))
         return false;
-    batch->waited_ns = batch->took_ns = 0;
+    batch->waited_ns = batch->took_ns = batch->behind_ns = 0;
     batch->retries = 0;
     struct run run = {
         .pool = pool,

@@ -82,7 +82,7 @@ static void batch_begin(struct pg_batch *batch)
                                       .column = "",
                                       .constraint = "",
                                       .datatype = "" };
-    batch->waited_ns = batch->took_ns = 0;
+    batch->waited_ns = batch->took_ns = batch->behind_ns = 0;
     batch->retries = 0;
 }
 

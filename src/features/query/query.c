@@ -14,6 +14,8 @@ static bool query_routes(void *room, struct router *router, struct resource_set 
                                      .run = query_run,
                                      .room = room,
                                      .data = query,
+                                     .priority = (enum route_priority)query->priority,
+                                     .concurrent_max = query->concurrent_max,
                                      .not_ready = query->fallback ? NULL : query->lacks,
                                      .timeout_ns = query->timeout_ns };
         if (!router_add(router, &route))

@@ -53,7 +53,8 @@ struct query {
     const char *pattern; /* "/v1/top_products", "/v1/customers/{id}/orders" */
     enum query_result result;
     bool stream;
-    int64_t timeout_ns;
+    int64_t timeout_ns, concurrent_max; /* 0: none of its own */
+    int priority;                       /* enum route_priority */
     struct bytes summary, description, cache_control;
     struct query_statement *statements; /* several: a script, the last one's result is the answer */
     int statements_count;

@@ -55,6 +55,15 @@ static const struct shape head_page_shape = { "query pages", "Keyset pages of a 
 static const char *const results[] = { "many", "one", "scalar", "none", NULL };
 static const char *const accesses[] = { "closed", "public", NULL };
 
+static const struct shape_field head_limits_fields[] = {
+    SHAPE_INT(struct head_limits, concurrent, .min = 1, .max = 1000000,
+              .doc = "Requests of this route at once, in the whole process; past it 503. Preset: no limit."),
+    { 0 }
+};
+static const struct shape head_limits_shape = { "query limits", "How much of it there may be at once.",
+                                                sizeof(struct head_limits), head_limits_fields };
+static const char *const priorities[] = { "normal", "high", "low", NULL }; /* as enum route_priority */
+
 static const struct shape_field head_fields[] = {
     SHAPE_SELF(struct head, node),
     SHAPE_TEXT(struct head, route,
@@ -72,6 +81,10 @@ static const struct shape_field head_fields[] = {
       .offset = offsetof(struct head, timeout_ns),
       .max = 3600 * NS_PER_S,
       .doc = "The request's deadline; preset: the server's." },
+    SHAPE_CHOICE(struct head, priority, .choices = priorities, .preset = "normal",
+                 .doc = "Who is refused first when there is more to do than can be done in time: low."),
+    SHAPE_MAPPING(struct head, limits, .shape = &head_limits_shape,
+                  .doc = "How much of it there may be at once."),
     SHAPE_MAP(struct head, params, .shape = &head_param_shape,
               .doc = "What Describe can't say of the :named parameters."),
     SHAPE_MAPPING(struct head, page, .shape = &head_page_shape, .doc = "Keyset pages: after, before, limit."),

@@ -15,10 +15,14 @@ struct head_page {
     int64_t limit, max;
     bool unique;
 };
+struct head_limits {
+    int64_t concurrent;
+};
 struct head {
     const struct yaml_node *node;
     struct bytes route, summary, description, cache_control, fallback, depth_column;
-    int access, result;
+    int access, result, priority;
+    struct head_limits limits;
     bool stream;
     int64_t timeout_ns, depth;
     struct shape_list params;

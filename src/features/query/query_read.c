@@ -310,6 +310,8 @@ static void head_take(const struct reading *reading)
     query->result = (enum query_result)head->result;
     query->stream = head->stream;
     query->timeout_ns = head->timeout_ns;
+    query->concurrent_max = head->limits.concurrent;
+    query->priority = head->priority;
     query->summary = head->summary;
     query->description = head->description;
     query->cache_control = head->cache_control;
