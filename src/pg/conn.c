@@ -367,6 +367,8 @@ void pg_conn_open(struct pg_pool *pool, enum role role)
         .prev = &pool->opening,
     };
     conn->session.conn = conn;
+    if (pool->conf.queries_max) /* not all in the same moment */
+        conn->served = pg_pool_random(pool, pool->conf.queries_max / 10 + 1);
     if (pool->opening)
         pool->opening->prev = &conn->next;
     pool->opening = conn;

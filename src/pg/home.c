@@ -7,8 +7,6 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-#include "base/log.h"
-
 static bool is_name(const char *host, size_t size)
 {
     char one[256];
@@ -235,6 +233,18 @@ static void tell(struct home_slot *slot, void (*fn)(void *arg))
     pthread_mutex_unlock(&home->lock);
 }
 
+void pg_home_tell_all(struct pg_home *home, void (*fn)(void *arg))
+{
+    for (int i = 0; i < METRIC_CORES_MAX; i++)
+        tell(&home->slots[i], fn);
+}
+
+void pg_home_spare_cancel(struct pg_home *home)
+{
+    if (atomic_exchange(&home->cancels_waiting, false))
+        pg_home_tell_all(home, on_spared);
+}
+
 void pg_home_give(struct pg_pool *pool)
 {
     struct pg_home *home = pool->home;
@@ -276,17 +286,7 @@ void pg_home_measured(struct pg_home *home, int64_t server_connections)
 {
     if (atomic_exchange(&home->measured, true))
         return;
-    const int64_t room = server_connections - home->conf.reserve;
-    if (home->conf.max > room) {
-        const int64_t entitled = room >= (int64_t)ENTITLED * home->cores ? ENTITLED : 1;
-        atomic_store(&home->entitled, entitled);
-        atomic_store(&home->budget, room > entitled * home->cores ? room : entitled * home->cores);
-        log_event(LOG_WARN, "pool_too_large",
-                  "\"max\":%lld,\"server_connections\":%lld,\"reserve\":%lld,\"lowered_to\":%lld,"
-                  "\"database\":\"%s\"",
-                  (long long)home->conf.max, (long long)server_connections, (long long)home->conf.reserve,
-                  (long long)atomic_load(&home->budget), log_string_z(home->label));
-    }
+    pg_home_fit(home, server_connections);
     for (int i = 0; i < METRIC_CORES_MAX; i++)
         if (atomic_exchange(&home->slots[i].hungry, false))
             tell(&home->slots[i], on_spared);

@@ -46,6 +46,32 @@ const struct knob pg_knobs[] = {
     POOL_KNOB(
         "reserve", reserve, .min = 0, .max = 10000, .preset = 5, .unit = "connections",
         .doc = "Connections of the server that are left to others; pools.max is lowered to keep them free."),
+    POOL_KNOB("nodes", nodes, .min = 1, .max = 10000, .preset = 1, .unit = "processes",
+              .doc = "Processes like this one that share the server. The start is refused when not even one "
+                     "connection a core fits on all of them."),
+    POOL_KNOB("writers_max", writers_max, .min = 0, .max = 10000, .preset = 0, .unit = "connections",
+              .doc = "Connections that writes may hold, all cores together, so that reads always find some; "
+                     "0: no limit but max."),
+    POOL_KNOB("queries_max", queries_max, .min = 0, .max = 1000000000, .preset = 0, .unit = "batches",
+              .doc = "A connection is replaced after so many; 0: never for that."),
+    POOL_KNOB("breaker_failures", breaker_failures, .min = 1, .max = 100000, .preset = 5, .unit = "failures",
+              .doc = "So many failed attempts to connect, or deadlines that passed in silence, in a row and "
+                     "requests are refused at once (503), per core."),
+    POOL_KNOB(
+        "breaker_pause", breaker_pause_ns, .kind = KNOB_DURATION, .min = NS_PER_MS, .max = 60 * NS_PER_S,
+        .preset = 250 * NS_PER_MS,
+        .doc =
+            "Then one request tries after about so long; each try that fails doubles it, up to eight times."),
+    POOL_KNOB("retry_percent", retry_percent, .min = 0, .max = 100, .preset = 10, .unit = "%",
+              .doc = "Batches that may be sent again by themselves, as a share of those that go well; a "
+                     "hundred are saved up at most."),
+    POOL_KNOB("transaction_idle_timeout", transaction_idle_timeout_ns, .kind = KNOB_DURATION,
+              .min = NS_PER_MS, .max = 24 * 3600 * NS_PER_S, .preset = 5 * NS_PER_S,
+              .doc = "A transaction in which the server asks PostgreSQL nothing for so long is rolled back, "
+                     "and its route is logged."),
+    POOL_KNOB("hold_warning", hold_warning_ns, .kind = KNOB_DURATION, .min = NS_PER_MS,
+              .max = 24 * 3600 * NS_PER_S, .preset = 60 * NS_PER_S,
+              .doc = "A session that one request holds longer is logged with its route."),
     { 0 }
 };
 
@@ -68,19 +94,59 @@ struct metric pg_retries =
 struct metric pg_abandoned =
     COUNTER("abandoned", "batches", "Batches whose request gave up before the answer.");
 struct metric pg_cancels = COUNTER("cancels", "requests", "Cancel requests sent to the server.");
+struct metric pg_cancels_queued =
+    GAUGE("cancels_queued", "connections", "Connections that wait to be cancelled.");
+struct metric pg_moved =
+    COUNTER("moved", "batches", "Reads sent again elsewhere, since the one before them on their lane hung.");
+struct metric pg_transactions_ended =
+    COUNTER("transactions_ended", "transactions",
+            "Transactions rolled back because nothing was asked in them for too long.");
+struct metric pg_held_long = COUNTER("held_long", "sessions", "Sessions held longer than hold_warning.");
+struct metric pg_acquire_timeouts =
+    COUNTER("acquire_timeouts", "requests",
+            "Requests refused because no connection was free in time, or too many waited.");
+struct metric pg_retries_refused =
+    COUNTER("retries_refused", "batches", "Repetitions that the retry budget did not allow.");
+struct metric pg_breaker_open =
+    GAUGE("breaker_open", "cores", "Cores that refuse at once, since the database does not answer.");
+struct metric pg_breaker_opens = COUNTER("breaker_opens", "times", "How often a core began to.");
+struct metric pg_breaker_refused = COUNTER("breaker_refused", "requests", "Requests refused so.");
+struct metric pg_recycled =
+    COUNTER("recycled", "connections", "Connections replaced after queries_max batches.");
+struct metric pg_max = GAUGE("max", "connections", "Connections allowed now, all cores.");
 struct metric pg_prepared = COUNTER("prepared", "statements", "Statements prepared.");
 struct metric pg_lane_losses =
     COUNTER("lane_losses", "statements", "Statements that lost their lane by being slow.");
 struct metric pg_errors = COUNTER("errors", "errors", "Refusals of the server, by class of SQLSTATE.");
 
 struct metric *const pg_metrics[] = {
-    &pg_wait_seconds,  &pg_hold_seconds,
-    &pg_query_seconds, &pg_lanes,
-    &pg_writers,       &pg_sessions,
-    &pg_in_flight,     &pg_waiting,
-    &pg_connects,      &pg_connect_failures,
-    &pg_breaks,        &pg_retries,
-    &pg_abandoned,     &pg_cancels,
-    &pg_prepared,      &pg_lane_losses,
-    &pg_errors,        NULL,
+    &pg_wait_seconds,
+    &pg_hold_seconds,
+    &pg_query_seconds,
+    &pg_lanes,
+    &pg_writers,
+    &pg_sessions,
+    &pg_in_flight,
+    &pg_waiting,
+    &pg_connects,
+    &pg_connect_failures,
+    &pg_breaks,
+    &pg_retries,
+    &pg_abandoned,
+    &pg_cancels,
+    &pg_prepared,
+    &pg_lane_losses,
+    &pg_errors,
+    &pg_cancels_queued,
+    &pg_moved,
+    &pg_transactions_ended,
+    &pg_held_long,
+    &pg_acquire_timeouts,
+    &pg_retries_refused,
+    &pg_breaker_open,
+    &pg_breaker_opens,
+    &pg_breaker_refused,
+    &pg_recycled,
+    &pg_max,
+    NULL,
 };

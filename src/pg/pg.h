@@ -19,6 +19,7 @@
 #include "base/metric.h"
 #include "base/problem.h"
 
+struct log_context;
 struct pg_pool;
 struct pg_result; /* rows of one statement; a thin skin over libpq's */
 struct pg_session;
@@ -194,6 +195,12 @@ struct pg_conf {
     int64_t waiting_max;    /* fibers waiting for a connection, per core */
     int64_t statements_max; /* prepared statements kept, per core */
     int64_t reserve;        /* connections of the server left to others */
+    int64_t nodes;          /* processes like this one that share the server */
+    int64_t queries_max;    /* batches of one connection, then it is replaced; 0: no limit */
+    int64_t writers_max;    /* connections that writes may hold, whole process; 0: only max */
+    int64_t breaker_failures, breaker_pause_ns;
+    int64_t retry_percent; /* of what goes well may be sent again */
+    int64_t transaction_idle_timeout_ns, hold_warning_ns;
 };
 extern const struct knob pg_knobs[]; /* section "pools" */
 extern struct metric *const pg_metrics[];
@@ -220,6 +227,8 @@ void pg_pool_close(struct pg_pool *pool);
 WAITS bool pg_pool_warm(struct pg_pool *pool);
 
 struct pg_pool_state {
+    int64_t budget; /* connections that all cores together may have now */
+    bool breaker_open;
     int64_t open, lanes, writers, sessions, idle, waiting, in_flight, abandoned;
     bool healthy;                               /* the last attempt to connect or query reached the server */
     int64_t healthy_since_ns, failing_since_ns; /* monotonic; 0: not */
@@ -238,6 +247,27 @@ void pg_pool_links(const struct pg_pool *pool, struct pg_links *ret_links);
 /* The name that is looked up to find the server; false when it is an address or a local socket. */
 bool pg_pool_host(const struct pg_pool *pool, char *ret_name, size_t room);
 
+/* The settings in force, and others in their place, on all cores, while everything goes on: more connections
+ * open as they are wanted; fewer: each beyond closes as soon as its work is done.
+ * Errors: PROBLEM_CONFIG when they are too few for the cores or too many for the server. */
+void pg_pool_conf(const struct pg_pool *pool, struct pg_conf *ret_conf);
+bool pg_pool_conf_change(struct pg_pool *pool, const struct pg_conf *conf) MUST_CHECK;
+
+struct pg_running {
+    const char *kind;              /* "lane", "writer", "session" */
+    const char *state;             /* "running", "behind others", "waiting for a connection", … */
+    int backend;                   /* pid of the server's process; 0: none yet */
+    const struct log_context *who; /* NULL: nobody waits for it any more, or it is our own housekeeping */
+    struct bytes sql;              /* of the first statement; may be empty */
+    int64_t age_ns;
+    int behind; /* batches in front of it on its connection */
+};
+/* What this core has asked PostgreSQL for and waits for. see() must not wait. */
+void pg_pool_each(struct pg_pool *pool, void (*see)(void *arg, const struct pg_running *running), void *arg);
+
+/* Sessions of others that are idle in a transaction: pid, user, application, address, idle ms, last query. */
+extern const char *const pg_foreign_idle_sql;
+
 /* Calls changed(arg) on this core, in the fiber whose statement failed in a way that tells of DDL (42P01,
  * 42703, 42883 …) and was not cured by preparing it anew. It must not wait. */
 void pg_pool_on_schema_change(struct pg_pool *pool, void (*changed)(void *arg), void *arg);
@@ -247,6 +277,7 @@ void pg_pool_schema_changed(struct pg_pool *pool);
 /* ---- problems ---- */
 extern const struct problem PROBLEM_DATABASE_DOWN;    /* 503 database.unavailable */
 extern const struct problem PROBLEM_POOL_EXHAUSTED;   /* 503 database.pool_exhausted */
+extern const struct problem PROBLEM_TRANSACTION_IDLE; /* 503 transaction.idle */
 extern const struct problem PROBLEM_OUTCOME_UNKNOWN;  /* 503 outcome_unknown */
 extern const struct problem PROBLEM_UNIQUE;           /* 409 conflict.unique */
 extern const struct problem PROBLEM_FOREIGN_KEY;      /* 409 conflict.foreign_key */

@@ -16,32 +16,36 @@
 #include "base/clock.h"
 #include "base/table.h"
 #include "fiber/fiber.h"
+#include "pg/breaker.h"
 #include "pg/cork.h"
 #include "pg/pg.h"
 
-#define OPS_MAX             (2 * PG_STEPS_MAX + 12)
-#define EXECS_MAX           4         /* utility statements in front of a batch's steps */
-#define PILE_MAX            16        /* batches of a turn on one lane before the next lane is taken */
-#define PILE_NS             NS_PER_MS /* that they may take together, by what reads take lately */
-#define CONNECTS_MAX        4         /* connections being made at once, per core */
-#define CANCELS_MAX         2         /* helper threads that may sit in PQcancel at once, whole process */
-#define STALE_MAX           32        /* names waiting for their DEALLOCATE on one connection */
-#define STALLED_NS          (10 * NS_PER_MS)
-#define GRACE_NS            NS_PER_S       /* how long a request waits for a database that is down */
-#define SILENCE_NS          (2 * NS_PER_S) /* beyond query_timeout without an answer, a connection is dead */
-#define CONTROL_NS          (5 * NS_PER_S) /* the same for our own housekeeping statements */
-#define LANE_REST_NS        NS_PER_S       /* a lane that was idle so long may become something else */
-#define TICK_NS             (250 * NS_PER_MS)
-#define COMMIT_WINDOW       64                /* batches by which writers are judged */
-#define FAST_COMMIT_NS      (300 * NS_PER_US) /* below it, commits wait for no disk: writers are pipelined */
-#define WRITER_DEPTH        8
-#define ENTITLED            2            /* connections that each core may always have */
-#define LARGE_BATCH_BYTES   (256 * 1024) /* above it a batch travels on a session: it would stall its lane */
-#define BATCH_BYTES_MAX     (512LL * 1024 * 1024)
-#define STATEMENT_BYTES_MAX (1 << 20)
-#define PACE_WINDOW         32
-#define PROBES_MAX          4   /* runs at once of a statement that is still being judged */
-#define PG_RETRY_TOKENS_MAX 200 /* tenths of a retry after a conflict */
+#define OPS_MAX              (2 * PG_STEPS_MAX + 12)
+#define EXECS_MAX            4         /* utility statements in front of a batch's steps */
+#define PILE_MAX             16        /* batches of a turn on one lane before the next lane is taken */
+#define PILE_NS              NS_PER_MS /* that they may take together, by what reads take lately */
+#define CONNECTS_MAX         4         /* connections being made at once, per core */
+#define CANCELS_MAX          2         /* helper threads that may sit in PQcancel at once, whole process */
+#define STALE_MAX            32        /* names waiting for their DEALLOCATE on one connection */
+#define STALLED_NS           (10 * NS_PER_MS)
+#define GRACE_NS             NS_PER_S       /* how long a request waits for a database that is down */
+#define SILENCE_NS           (2 * NS_PER_S) /* beyond query_timeout without an answer, a connection is dead */
+#define CONTROL_NS           (5 * NS_PER_S) /* the same for our own housekeeping statements */
+#define LANE_REST_NS         NS_PER_S       /* a lane that was idle so long may become something else */
+#define TICK_NS              (250 * NS_PER_MS)
+#define COMMIT_WINDOW        64                /* batches by which writers are judged */
+#define FAST_COMMIT_NS       (300 * NS_PER_US) /* below it, commits wait for no disk: writers are pipelined */
+#define WRITER_DEPTH         8
+#define ENTITLED             2            /* connections that each core may always have */
+#define LARGE_BATCH_BYTES    (256 * 1024) /* above it a batch travels on a session: it would stall its lane */
+#define BATCH_BYTES_MAX      (512LL * 1024 * 1024)
+#define STATEMENT_BYTES_MAX  (1 << 20)
+#define PACE_WINDOW          32
+#define PROBES_MAX           4     /* runs at once of a statement that is still being judged */
+#define PG_RETRY_TOKENS_MAX  10000 /* hundredths of a retry */
+#define BREAKER_PAUSE_GROWTH 8     /* times the first pause, at most */
+#define UNHEARD_NS                                                                                           \
+    (NS_PER_S / 2) /* a deadline that passes after so long without a byte tells of the server */
 
 /* ---- statements ---- */
 
@@ -88,6 +92,7 @@ enum outcome {
     OUTCOME_MISUSED,   /* a statement that must not travel on a shared connection */
     OUTCOME_EXHAUSTED, /* no connection in time */
     OUTCOME_DOWN,      /* no connection at all */
+    OUTCOME_MOVED,     /* it stood behind one that hangs: to be sent elsewhere */
 };
 
 struct run {                  /* a fiber's wish, on its stack */
@@ -108,8 +113,11 @@ struct run {                  /* a fiber's wish, on its stack */
     const char *text; /* of step 0, sent unprepared instead of its statement (cursors) */
     bool describe;    /* ask what step 0 is, instead of running it */
     bool large;       /* too many bytes for a shared connection */
-    bool replan;      /* refused since a prepared statement was gone or out of date */
-    char tag[24];     /* command tag of the last utility statement */
+    bool moved;       /* it was, once */
+    bool tries;       /* the breaker waits for its end */
+    const struct log_context *who;
+    bool replan;  /* refused since a prepared statement was gone or out of date */
+    char tag[24]; /* command tag of the last utility statement */
 };
 
 enum op_kind { OP_DEALLOCATE, OP_PREPARE, OP_SETTINGS, OP_EXEC, OP_STEP };
@@ -146,9 +154,11 @@ enum conn_state { CONN_RESOLVING, CONN_CONNECTING, CONN_SETTING_UP, CONN_READY, 
 struct pg_session {
     struct conn *conn;
     struct pg_session *next_held;
-    struct fiber *holder; /* NULL: not lent */
-    int64_t since_ns;
-    const char *begin; /* sent together with the next batch */
+    struct fiber *holder;       /* NULL: not lent */
+    int64_t since_ns, quiet_ns; /* quiet: since its last batch was answered */
+    const struct log_context *who;
+    bool told, overdue; /* held long, and that was said; its idle transaction was rolled back */
+    const char *begin;  /* sent together with the next batch */
     bool in_transaction;
     bool utility; /* ran other than SELECT and DML: a thorough cleaning */
     bool patient; /* what it still runs is not to be cancelled (a COMMIT) */
@@ -179,8 +189,10 @@ struct conn {
     struct timer timer; /* of connecting */
     struct resolve *resolve;
     struct cancel *cancel;
-    struct cork cork; /* its batches of a turn leave together */
-    int piled;        /* how many those are */
+    bool cancel_wanted; /* waits for its turn */
+    int64_t served;     /* batches */
+    struct cork cork;   /* its batches of a turn leave together */
+    int piled;          /* how many those are */
     struct pg_session session;
 };
 
@@ -218,6 +230,8 @@ void pg_entry_finish(struct conn *conn, struct entry *entry, enum outcome outcom
 /* cancel.c: asks the server to stop what this connection runs, by a helper thread. */
 void pg_conn_cancel(struct conn *conn);
 void pg_cancel_orphan(struct conn *conn);
+/* Starts what waits for its turn, as far as threads are free. */
+void pg_pool_cancel_next(struct pg_pool *pool);
 /* session.c: back from a loan, as soon as nothing runs on it any more. */
 void pg_session_settle(struct conn *conn);
 
@@ -246,14 +260,18 @@ struct pg_pool {
     bool wanted;           /* somebody used this pool: a lost database is tried again and again */
     int64_t keep_again_ns; /* not before: another core was short of connections */
     struct turn_task sweep;
-    struct timer tick, retry;
+    struct timer tick, retry, rescue;
+    struct breaker breaker;
+    int64_t heard_ns;       /* when the server last said anything */
+    int64_t cancels_wanted; /* connections that wait for theirs */
+    int64_t lanes_excess;   /* to be closed: the limit was lowered */
     int64_t backoff_ns, retry_at_ns, asked_ns;
     int64_t healthy_since_ns, failing_since_ns;
     int64_t commit_floor_ns, commit_least_ns; /* a writer's fastest batch: in the last window, in this one */
     int commits_seen;                         /* in this window */
     int64_t pace_ns, paced; /* what reads take, lately, none counted as more than slow_ns; over how many */
     int64_t writing;        /* in flight on writers */
-    int64_t retry_tokens;   /* tenths */
+    int64_t retry_tokens;   /* hundredths */
     int server_version;
     char last_error[256];    /* of connecting, without secrets */
     struct table statements; /* by text */
@@ -292,6 +310,18 @@ enum role pg_run_role(const struct run *run);
 bool pg_run_probed_enough(const struct run *run, int64_t now_ns);
 void pg_pool_sweep(struct turn_task *task);
 
+/* watch.c */
+void pg_pool_watch_sessions(struct pg_pool *pool, int64_t now_ns);
+/* A batch went behind another on a lane: look again whether that one hangs. */
+void pg_pool_rescue_later(struct pg_pool *pool);
+/* pool.c: one more lane, as far as twice the wished number. */
+void pg_pool_grow_lanes(struct pg_pool *pool);
+/* run.c: one more repetition, if more than `reserve` of the budget is left. */
+bool pg_retry_token(struct pg_pool *pool, int64_t reserve);
+/* The server answered, or did not. */
+void pg_pool_well(struct pg_pool *pool);
+void pg_pool_unwell(struct pg_pool *pool);
+
 /* run.c */
 /* Checks counts, sizes and NULs of what the caller gave. */
 bool pg_batch_check(struct pg_batch *batch, int64_t *ret_bytes);
@@ -318,10 +348,14 @@ struct pg_home {
     bool resolves; /* a host is a name: look it up off the loop */
     char *label;
     _Atomic int64_t budget, entitled, extras;
-    _Atomic bool measured; /* the server said how many connections it has */
+    _Atomic bool measured;              /* the server said how many connections it has */
+    _Atomic int64_t server_connections; /* that it allows; 0: not known yet */
+    _Atomic bool misfits;               /* not even one connection a core fits: `misfit` says why */
+    char misfit[320];
     _Atomic int cancels;
-    _Atomic int references; /* pools, messages under way, the opener */
-    pthread_mutex_t lock;   /* slots */
+    _Atomic bool cancels_waiting; /* some pool has more to cancel */
+    _Atomic int references;       /* pools, messages under way, the opener */
+    pthread_mutex_t lock;         /* slots */
     struct home_slot slots[METRIC_CORES_MAX];
 };
 /* Counts one more connection of this core. False: the budget is used up. */
@@ -329,6 +363,12 @@ bool pg_home_take(struct pg_pool *pool);
 void pg_home_give(struct pg_pool *pool);
 /* Asks the other cores to spare a connection. */
 void pg_home_ask(struct pg_pool *pool);
+/* A helper thread is free again: some pool may wait for it. */
+void pg_home_spare_cancel(struct pg_home *home);
+/* Runs fn(slot) on the core of every pool; fn ends with pg_home_close(slot->home). */
+void pg_home_tell_all(struct pg_home *home, void (*fn)(void *arg));
+void pg_pool_on_conf(void *arg);
+void pg_home_fit(struct pg_home *home, int64_t server_connections);
 void pg_home_measured(struct pg_home *home, int64_t server_connections);
 bool pg_home_attach(struct pg_home *home, struct pg_pool *pool);
 void pg_home_detach(struct pg_pool *pool);
@@ -338,4 +378,6 @@ void pg_pool_asked(struct pg_pool *pool);
 /* ---- metrics ---- */
 extern struct metric pg_wait_seconds, pg_hold_seconds, pg_query_seconds, pg_lanes, pg_writers, pg_sessions,
     pg_in_flight, pg_waiting, pg_connects, pg_connect_failures, pg_breaks, pg_retries, pg_abandoned,
-    pg_cancels, pg_prepared, pg_lane_losses, pg_errors;
+    pg_cancels, pg_cancels_queued, pg_moved, pg_transactions_ended, pg_held_long, pg_acquire_timeouts,
+    pg_retries_refused, pg_breaker_open, pg_breaker_opens, pg_breaker_refused, pg_recycled, pg_max,
+    pg_prepared, pg_lane_losses, pg_errors;

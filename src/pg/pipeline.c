@@ -329,6 +329,8 @@ bool pg_conn_submit(struct conn *conn, struct run *run)
     }
     entry->run = run;
     run->entry = entry;
+    if (conn->role == ROLE_LANE && conn->depth > 1 && !pool->rescue.prev)
+        pg_pool_rescue_later(pool);
     statements_hold(entry, batch, conn->role == ROLE_SESSION);
     if (conn->role == ROLE_WRITER) /* many writers crowd the CPU: then only a quiet moment tells */
         entry->telling = ++pool->writing <= 4 || pg_pool_writer_depth(pool) > 1;
@@ -534,6 +536,11 @@ void pg_entry_finish(struct conn *conn, struct entry *entry, enum outcome outcom
     if (!conn->first)
         conn->last = &conn->first;
     conn->depth--;
+    conn->session.quiet_ns = now_ns;
+    if (unlikely(++conn->served == pool->conf.queries_max)) {
+        conn->retiring = true;
+        metric_add(&pg_recycled, 1);
+    }
     pool->in_flight--;
     metric_add(&pg_in_flight, -1);
     for (int i = 0; i < entry->statements_count; i++) {
@@ -636,6 +643,7 @@ static bool read_some(struct conn *conn, int64_t now_ns)
 void pg_conn_readable(struct conn *conn)
 {
     const int64_t now_ns = clock_now_ns();
+    conn->pool->heard_ns = now_ns;
     do {
         if (!read_some(conn, now_ns))
             return;

@@ -183,10 +183,12 @@ static struct conn *pick_convert(struct pg_pool *pool, enum role role, enum pg_a
                                               [ROLE_WRITER] = { ROLE_SESSION, ROLE_LANE },
                                               [ROLE_SESSION] = { ROLE_WRITER, ROLE_LANE } };
     for (int i = 0; i < 2; i++) {
-        if (from[role][i] == ROLE_LANE && pool->role_count[ROLE_LANE] < 2)
+        /* The only connection of a core serves everybody in turn. */
+        const bool only = pool->open == 1;
+        if (from[role][i] == ROLE_LANE && pool->role_count[ROLE_LANE] < 2 && !only)
             continue;
         struct conn *conn = pick_idle(pool, from[role][i], access);
-        if (conn && (conn->role != ROLE_LANE || core_now_ns() - conn->idle_since_ns > LANE_REST_NS)) {
+        if (conn && (conn->role != ROLE_LANE || only || core_now_ns() - conn->idle_since_ns > LANE_REST_NS)) {
             change_role(conn, role);
             return conn;
         }
@@ -213,6 +215,9 @@ static bool open_one(struct pg_pool *pool, enum role role, bool ask)
 {
     if (pool->draining || pool->closed || clock_now_ns() < pool->retry_at_ns ||
         opening(pool) >= CONNECTS_MAX || (pool->failing_since_ns && opening(pool)))
+        return false;
+    const int64_t writers = pool->conf.writers_max ? pool->conf.writers_max / pool->home->cores : 0;
+    if (pool->conf.writers_max && role == ROLE_WRITER && with_opening(pool, role) >= (writers ? writers : 1))
         return false;
     if (!pg_home_take(pool)) {
         if (ask)
@@ -252,6 +257,12 @@ static void grow_shared(struct pg_pool *pool, const struct conn *picked)
         (void)open_one(pool, role, false);
 }
 
+void pg_pool_grow_lanes(struct pg_pool *pool)
+{
+    if (!pool->role_opening[ROLE_LANE] && with_opening(pool, ROLE_LANE) < 2 * pool->conf.lanes)
+        (void)open_one(pool, ROLE_LANE, false);
+}
+
 /* Hands a run to a connection: sends its batch, or lends the connection itself. */
 static void grant(struct pg_pool *pool, struct conn *conn, struct run *run)
 {
@@ -277,6 +288,12 @@ void pg_pool_enqueue(struct pg_pool *pool, struct run *run)
     struct run_queue *queue = &pool->queues[run->role];
     pool->wanted = true;
     run->queued_ns = clock_now_ns();
+    if (unlikely(!breaker_asks(&pool->breaker, run->queued_ns, &run->tries))) {
+        metric_add(&pg_breaker_refused, 1);
+        run->outcome = OUTCOME_DOWN;
+        signal_set(&run->done);
+        return;
+    }
     const bool probed = run->batch && run->role == ROLE_SESSION && pg_run_probed_enough(run, run->queued_ns);
     /* Nobody passes those who wait; a lane is never what the others wait for. */
     const bool first = run->role == ROLE_LANE ? !queue->first : !pool->waiting;
@@ -402,12 +419,15 @@ static void gauges(const struct pg_pool *pool)
     metric_set(&pg_lanes, pool->role_count[ROLE_LANE]);
     metric_set(&pg_writers, pool->role_count[ROLE_WRITER]);
     metric_set(&pg_sessions, pool->role_count[ROLE_SESSION]);
+    if (core_index(pool->core) == 0)
+        metric_set(&pg_max, atomic_load(&pool->home->budget));
 }
 
 void pg_pool_sweep(struct turn_task *task)
 {
     struct pg_pool *pool = container_of(task, struct pg_pool, sweep);
     settle_all(pool);
+    pg_pool_cancel_next(pool);
     if (pool->earned_lately)
         move_earned(pool);
     pool->turn++; /* each kind is the first in its turn: they compete for the same connections */
@@ -456,6 +476,7 @@ void pg_pool_conn_ready(struct conn *conn)
     pool->ready++;
     pool->backoff_ns = pool->retry_at_ns = 0;
     pool->failing_since_ns = 0;
+    pg_pool_well(pool);
     if (!pool->healthy_since_ns)
         pool->healthy_since_ns = now_ns;
     pool->server_version = PQserverVersion(conn->pg);
@@ -490,6 +511,7 @@ void pg_pool_conn_failed(struct conn *conn, const char *why)
     }
     if (pool->ready)
         return; /* those who wait have others to wait for */
+    pg_pool_unwell(pool);
     pool->healthy_since_ns = 0;
     if (!pool->failing_since_ns)
         pool->failing_since_ns = now_ns;

@@ -32,6 +32,14 @@ static bool over_budget(struct pg_pool *pool)
                                    atomic_load(&home->budget) - atomic_load(&home->entitled) * home->cores;
 }
 
+/* A limit was lowered: who stands in its way ends after its work. */
+static bool has_too_many(struct pg_pool *pool, const struct conn *conn)
+{
+    if (conn->retiring || (conn->role == ROLE_LANE && pool->role_count[ROLE_LANE] < 2))
+        return false;
+    return over_budget(pool) || (conn->role == ROLE_LANE && pool->lanes_excess > 0);
+}
+
 static void look_at(struct conn *conn, int64_t now_ns, bool *retiring)
 {
     struct pg_pool *pool = conn->pool;
@@ -40,9 +48,13 @@ static void look_at(struct conn *conn, int64_t now_ns, bool *retiring)
             pool->failing_since_ns = now_ns;
             pool->healthy_since_ns = 0;
         }
+        pg_pool_unwell(pool);
         pg_conn_close(conn, "no answer for too long");
     } else if (conn->clean == UNCLEAN && conn->first && !conn->session.patient) {
         pg_conn_cancel(conn); /* again: the first one may have come before the query began, and was ignored */
+    } else if (!*retiring && !conn->session.holder && has_too_many(pool, conn)) {
+        conn->retiring = *retiring = true;
+        pool->lanes_excess -= conn->role == ROLE_LANE && pool->lanes_excess > 0;
     } else if (is_spare(conn, now_ns) || (over_budget(pool) && pg_conn_idle(conn))) {
         pg_conn_close(conn, NULL);
     } else if (now_ns > conn->retire_at_ns && !*retiring && !conn->session.holder) {
@@ -63,6 +75,7 @@ static void on_tick(struct timer *timer)
             next = conn->next;
             look_at(conn, now_ns, &retiring);
         }
+    pg_pool_watch_sessions(pool, now_ns);
     pg_pool_touch(pool);
     timer_start(timer, core_now_ns() + TICK_NS);
 }
@@ -87,6 +100,7 @@ bool pg_pool_open(struct pg_home *home, struct pg_pool **ret_pool)
     pool->retry.fire = on_retry;
     pool->random = (uint64_t)clock_now_ns() * 2654435761u + (uint64_t)core_index(pool->core) + 1;
     pool->retry_tokens = PG_RETRY_TOKENS_MAX;
+    pool->heard_ns = clock_now_ns();
     const int64_t streams = home->conf.max / home->cores / 2;
     semaphore_init(&pool->streams, streams > 0 ? streams : 1);
     timer_start(&pool->tick, core_now_ns() + TICK_NS);
@@ -101,6 +115,8 @@ bool pg_pool_warm(struct pg_pool *pool)
     pool->keep = pool->wanted = true;
     pool->retry_at_ns = 0; /* somebody asks now: try now */
     pg_pool_touch(pool);
+    if (atomic_load(&pool->home->misfits))
+        return fail(&PROBLEM_CONFIG, "%s", pool->home->misfit);
     if (pool->ready)
         return true;
     struct run run = { .pool = pool };
@@ -121,6 +137,8 @@ bool pg_pool_warm(struct pg_pool *pool)
         queue->count--;
         return false;
     }
+    if (atomic_load(&pool->home->misfits))
+        return fail(&PROBLEM_CONFIG, "%s", pool->home->misfit);
     if (run.outcome == OUTCOME_OK)
         return true;
     (void)fail_cause("%s: %s", pool->home->label, pool->last_error);
@@ -174,6 +192,7 @@ void pg_pool_close(struct pg_pool *pool)
     core_turn_task_cancel(&pool->sweep);
     timer_stop(&pool->tick);
     timer_stop(&pool->retry);
+    timer_stop(&pool->rescue);
     for (struct conn *conn = pool->dead, *next; conn; conn = next) {
         next = conn->next;
         free(conn);
@@ -198,6 +217,8 @@ void pg_pool_state(const struct pg_pool *pool, struct pg_pool_state *ret_state)
         for (const struct conn *conn = pool->roles[role]; conn; conn = conn->next)
             idle += pg_conn_idle(conn);
     *ret_state = (struct pg_pool_state){
+        .budget = atomic_load(&pool->home->budget),
+        .breaker_open = pool->breaker.open,
         .open = pool->ready,
         .lanes = pool->role_count[ROLE_LANE],
         .writers = pool->role_count[ROLE_WRITER],

@@ -20,6 +20,16 @@ const struct problem PROBLEM_POOL_EXHAUSTED = {
     "Nothing of it reached the database: repeat it after Retry-After.",
     "0.1"
 };
+const struct problem PROBLEM_TRANSACTION_IDLE = {
+    "transaction.idle",
+    503,
+    true,
+    "The transaction waited too long for something else than the database, and was rolled back.",
+    "Nothing was asked of PostgreSQL for pools.transaction_idle_timeout inside an open transaction, which "
+    "keeps "
+    "locks. Nothing of it was kept: repeat the request.",
+    "0.2"
+};
 const struct problem PROBLEM_OUTCOME_UNKNOWN = {
     "outcome_unknown",
     503,
@@ -129,6 +139,7 @@ const struct problem PROBLEM_READ_ONLY = {
 const struct problem *const pg_problems[] = {
     &PROBLEM_DATABASE_DOWN,
     &PROBLEM_POOL_EXHAUSTED,
+    &PROBLEM_TRANSACTION_IDLE,
     &PROBLEM_OUTCOME_UNKNOWN,
     &PROBLEM_UNIQUE,
     &PROBLEM_FOREIGN_KEY,

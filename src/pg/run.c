@@ -1,6 +1,7 @@
 /* run.c - pg_run: one batch from wish to outcome, with the retries that are safe. */
 #include "pg/pg_internal.h"
 
+#include "base/log.h"
 #include "pg/sqlstate.h"
 
 #define UNSENT_MAX    3 /* connections that may break before taking a batch */
@@ -83,10 +84,64 @@ bool pg_run_probed_enough(const struct run *run, int64_t now_ns)
     return false;
 }
 
+/* ---- what its end tells of the server ---- */
+
+void pg_pool_well(struct pg_pool *pool)
+{
+    if (likely(!pool->breaker.failures))
+        return;
+    if (breaker_well(&pool->breaker)) {
+        metric_set(&pg_breaker_open, 0);
+        log_event(LOG_INFO, "database_answers", NULL);
+    }
+}
+
+void pg_pool_unwell(struct pg_pool *pool)
+{
+    const struct breaker_plan plan = { .failures_max = pool->conf.breaker_failures,
+                                       .pause_ns = pool->conf.breaker_pause_ns,
+                                       .pause_max_ns = pool->conf.breaker_pause_ns * BREAKER_PAUSE_GROWTH };
+    if (!breaker_failed(&pool->breaker, &plan, clock_now_ns(), pg_pool_random(pool, 1024)))
+        return;
+    metric_add(&pg_breaker_opens, 1);
+    metric_set(&pg_breaker_open, 1);
+    log_event(LOG_WARN, "database_breaker_opens", "\"failures\":%lld,\"database\":\"%s\"",
+              (long long)pool->breaker.failures, log_string_z(pool->home->label));
+}
+
+static void judge(struct run *run)
+{
+    if (likely(run->outcome == OUTCOME_OK || run->outcome == OUTCOME_REFUSED)) {
+        pg_pool_well(run->pool);
+    } else if (unlikely(run->tries)) {
+        if (run->outcome == OUTCOME_DOWN || run->outcome == OUTCOME_BROKEN)
+            pg_pool_unwell(run->pool);
+        else
+            breaker_untold(&run->pool->breaker);
+    }
+    run->tries = false;
+}
+
+/* Its deadline passed, or its client left. A deadline tells of the server only if that said nothing at all
+ * for a while: a slow statement is nobody's failure but its own. */
+static void judge_given_up(struct run *run)
+{
+    struct pg_pool *pool = run->pool;
+    const bool silent = run->entry && clock_now_ns() - pool->heard_ns > UNHEARD_NS;
+    if (silent && failure_here->problem == &PROBLEM_TIMEOUT)
+        pg_pool_unwell(pool);
+    else if (run->tries)
+        breaker_untold(&pool->breaker);
+    run->tries = false;
+}
+
 bool pg_run_wait(struct run *run, const char *what)
 {
-    if (likely(signal_wait(&run->done, what, 0)))
+    if (likely(signal_wait(&run->done, what, 0))) {
+        judge(run);
         return true;
+    }
+    judge_given_up(run);
     const bool sent = run->entry != NULL;
     pg_run_abandon(run);
     if (run->batch) {
@@ -122,6 +177,7 @@ bool pg_run_fail(struct run *run)
         return fail(&PROBLEM_DATABASE_DOWN, "%s", PROBLEM_DATABASE_DOWN.title);
     case OUTCOME_EXHAUSTED:
         pg_pool_holders_cause(pool);
+        metric_add(&pg_acquire_timeouts, 1);
         return fail(&PROBLEM_POOL_EXHAUSTED, "%s", PROBLEM_POOL_EXHAUSTED.title);
     case OUTCOME_MISUSED:
         (void)fail_cause("a statement that changes its session travelled on a shared connection");
@@ -133,13 +189,23 @@ bool pg_run_fail(struct run *run)
     }
 }
 
-/* Retries share a budget (a tenth of what goes well), so that a bad day is not multiplied. */
-static bool retry_token(struct pg_pool *pool)
+/* Everything that is sent again by itself shares a budget, a share of what goes well, so that a bad day is
+ * not multiplied. Not a plan that DDL made obsolete: the server did no work for it, and each statement has
+ * that once. */
+bool pg_retry_token(struct pg_pool *pool, int64_t reserve)
 {
-    if (pool->retry_tokens < 10)
+    if (pool->retry_tokens < 100 + reserve) {
+        metric_add(&pg_retries_refused, 1);
         return false;
-    pool->retry_tokens -= 10;
+    }
+    pool->retry_tokens -= 100;
     return true;
+}
+
+static void retry_earn(struct pg_pool *pool)
+{
+    if (pool->retry_tokens < PG_RETRY_TOKENS_MAX)
+        pool->retry_tokens += pool->conf.retry_percent;
 }
 
 struct tries {
@@ -152,9 +218,11 @@ WAITS static bool again(struct run *run, struct tries *tries)
     struct pg_pool *pool = run->pool;
     switch (run->outcome) {
     case OUTCOME_UNSENT:
-        return ++tries->unsent <= UNSENT_MAX;
+        return ++tries->unsent <= UNSENT_MAX && pg_retry_token(pool, 0);
+    case OUTCOME_MOVED:
+        return true; /* paid for when it was moved */
     case OUTCOME_BROKEN:
-        return run->access == PG_ACCESS_READ && tries->broken++ == 0;
+        return run->access == PG_ACCESS_READ && tries->broken++ == 0 && pg_retry_token(pool, 0);
     case OUTCOME_REFUSED:
         break;
     default:
@@ -163,7 +231,7 @@ WAITS static bool again(struct run *run, struct tries *tries)
     if (run->replan)
         return tries->replans++ == 0; /* nothing of it was kept: the batch is one transaction */
     if (!pg_sqlstate_find(run->batch->error.sqlstate)->retry || tries->conflicts >= CONFLICTS_MAX ||
-        !retry_token(pool))
+        !pg_retry_token(pool, 0))
         return false;
     const int64_t ceiling_ns = (2 * NS_PER_MS) << tries->conflicts++;
     const int64_t pause_ns = NS_PER_MS / 2 + pg_pool_random(pool, ceiling_ns);
@@ -184,8 +252,7 @@ static bool run_through(struct run *run)
         if (unlikely(!pg_run_wait(run, "pg.batch")))
             return false;
         if (likely(run->outcome == OUTCOME_OK)) {
-            if (pool->retry_tokens < PG_RETRY_TOKENS_MAX)
-                pool->retry_tokens++;
+            retry_earn(pool);
             return true;
         }
         if (!again(run, &tries))
@@ -218,6 +285,7 @@ static bool run_as(struct pg_pool *pool, struct pg_batch *batch, bool describe)
         .access = batch->kind == PG_READ ? PG_ACCESS_READ : PG_ACCESS_WRITE,
         .large = bytes > LARGE_BATCH_BYTES,
         .describe = describe,
+        .who = fiber_log_context(),
     };
     for (int i = 0; i < batch->steps_count; i++)
         pg_statement_ref(batch->steps[i].statement);

@@ -13,14 +13,20 @@ static void session_lend(struct pg_session *session)
     struct pg_pool *pool = session->conn->pool;
     session->since_ns = clock_now_ns();
     session->begin = NULL;
-    session->in_transaction = session->utility = session->patient = false;
+    session->in_transaction = session->utility = session->patient = session->told = session->overdue = false;
+    session->quiet_ns = session->since_ns;
+    session->who = fiber_log_context();
     session->next_held = pool->held;
     pool->held = session;
 }
 
 bool pg_session_borrow(struct pg_pool *pool, enum pg_access access, struct pg_session **ret_session)
 {
-    struct run run = { .pool = pool, .role = ROLE_SESSION, .access = access, .fiber = fiber_here() };
+    struct run run = { .pool = pool,
+                       .role = ROLE_SESSION,
+                       .access = access,
+                       .fiber = fiber_here(),
+                       .who = fiber_log_context() };
     check(run.fiber != NULL);
     pg_pool_enqueue(pool, &run);
     if (!pg_run_wait(&run, "pg.session"))
@@ -41,9 +47,12 @@ static bool session_send(struct pg_session *session, struct run *run)
     check(session->holder == fiber_here());
     if (fiber_cancelled())
         return fiber_park("pg.session", 0); /* says by what */
+    if (session->overdue)
+        return fail(&PROBLEM_TRANSACTION_IDLE, "%s", PROBLEM_TRANSACTION_IDLE.title);
     run->queued_ns = clock_now_ns();
     run->pool = conn->pool;
     run->access = conn->access;
+    run->who = session->who;
     if (session->begin) {
         check(run->execs_count < EXECS_MAX);
         memmove(&run->execs[1], &run->execs[0], sizeof run->execs[0] * (size_t)run->execs_count++);

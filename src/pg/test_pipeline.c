@@ -430,6 +430,7 @@ static void impatient(void *arg)
     pg_statement_of(pool, bytes_of(slow))->earned = true;
     const int64_t cancels = metric_series_value(&pg_cancels.own);
     first = second = (struct ask){ 0 };
+    pool->retry_tokens = 0; /* so that the one behind is not moved to another lane */
     spawn("impatient", gives_up, (void *)(uintptr_t)slow);
     spawn("patient", second_asks, (void *)(uintptr_t)good);
     expect(fiber_sleep(60 * NS_PER_MS));

@@ -156,34 +156,34 @@ static const struct pg_type types[TYPES_COUNT] = {
 const struct pg_type *pg_type_builtin(uint32_t oid)
 {
     switch (oid) {
-#define X(name, oid, kind, array_oid, ...) \
-    case oid: \
-        return &types[AT_##name]; \
-    case array_oid: \
+#define X(name, oid, kind, array_oid, ...)                                                                   \
+    case oid:                                                                                                \
+        return &types[AT_##name];                                                                            \
+    case array_oid:                                                                                          \
         return &types[AT_##name##_array];
         SCALARS(X)
         X(char, 18, STRING, 1002)
 #undef X
-#define X(name, oid, array_oid, element) \
-    case oid: \
-        return &types[AT_##name]; \
-    case array_oid: \
+#define X(name, oid, array_oid, element)                                                                     \
+    case oid:                                                                                                \
+        return &types[AT_##name];                                                                            \
+    case array_oid:                                                                                          \
         return &types[AT_##name##_array];
         VECTORS(X)
 #undef X
-#define X(name, oid, kind) \
-    case oid: \
+#define X(name, oid, kind)                                                                                   \
+    case oid:                                                                                                \
         return &types[AT_##name];
         LONERS(X)
 #undef X
-#define X(name, oid, array_oid, subtype, multirange, multirange_oid, multirange_array_oid) \
-    case oid: \
-        return &types[AT_##name]; \
-    case array_oid: \
-        return &types[AT_##name##_array]; \
-    case multirange_oid: \
-        return &types[AT_##multirange]; \
-    case multirange_array_oid: \
+#define X(name, oid, array_oid, subtype, multirange, multirange_oid, multirange_array_oid)                   \
+    case oid:                                                                                                \
+        return &types[AT_##name];                                                                            \
+    case array_oid:                                                                                          \
+        return &types[AT_##name##_array];                                                                    \
+    case multirange_oid:                                                                                     \
+        return &types[AT_##multirange];                                                                      \
+    case multirange_array_oid:                                                                               \
         return &types[AT_##multirange##_array];
         RANGES(X)
 #undef X
