@@ -64,6 +64,11 @@ static void warm(void *arg)
     for (int64_t pause_ns = 50 * NS_PER_MS; !house->stopping;) {
         fiber_deadline_set(core_now_ns() + 30 * NS_PER_S);
         const bool warmed = pg_pool_warm(kit_here.pool);
+        if (!warmed &&
+            failure_here->problem == &PROBLEM_CONFIG) { /* more than the database server has room for */
+            log_event(LOG_ERROR, "start_failed", "\"message\":\"%s\"", log_string_z(failure_here->message));
+            _exit(EXIT_ENVIRONMENT); /* nothing was served: no connection is allowed */
+        }
         failure_clear();
         fiber_deadline_set(0);
         if (warmed || !fiber_sleep(pause_ns))

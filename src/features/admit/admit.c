@@ -301,6 +301,6 @@ const struct module admit_module = {
               admit_ctl_queries, admit_ctl_queries_show },
             { "pool", "pool [set KEY=VALUE …]",
               "The connections to PostgreSQL, and their limits changed while they work.", admit_ctl_pool,
-              admit_ctl_pool_show },
+              NULL },
             { 0 } },
 };

@@ -33,10 +33,10 @@ extern struct metric admit_shed;
 struct admit_record *admit_record_of(const char *method, const char *pattern);
 void admit_count_shed(struct admit_record *record, enum shed_reason reason);
 
-/* ---- ask.c, pool.c: verbs of `lintel ctl` ---- */
+/* ---- queries.c, pool.c: verbs of `lintel ctl` ---- */
 bool admit_ctl_queries(void *room, int argc, const char *const *argv, struct text *answer);
 void admit_ctl_queries_show(struct bytes answer, FILE *file);
 bool admit_ctl_pool(void *room, int argc, const char *const *argv, struct text *answer);
-void admit_ctl_pool_show(struct bytes answer, FILE *file);
-/* Runs fn(arg, index) on each core in turn, outside fibers, and waits for it. False: cancelled or late. */
-WAITS bool admit_each_core(const struct kit *kit, void (*fn)(void *arg, int index), void *arg);
+/* each.c: on every core, in turn and outside fibers, write(text); their texts, with commas between, go to the
+ * answer. What a core has nothing to say of is left out. Errors: false when cancelled. */
+WAITS bool admit_each_core(const struct kit *kit, void (*write)(struct text *text), struct text *answer);
