@@ -65,7 +65,7 @@ static struct client *clients, *free_clients, **free_last = &free_clients;
 static int64_t *backlog; /* due times of requests that no connection was free for */
 static uint64_t backlog_first, backlog_last;
 static struct histogram by_status[STATUSES];
-static uint64_t sent, errors_connect, errors_read, starved, unanswered, no_retry_after;
+static uint64_t connected, sent, errors_connect, errors_read, starved, unanswered, no_retry_after;
 static int64_t measure_from_ns, measure_until_ns;
 static int poller;
 static uint64_t random_state = 88172645463325252ULL;
@@ -383,11 +383,13 @@ static void run(int timer)
 static void report(void)
 {
     uint64_t good = 0;
-    printf("{\"rate\":%.1f,\"clients\":%d,\"seconds\":%.1f,\"sent\":%llu,\"starved\":%llu,\"unanswered\":%"
+    printf("{\"rate\":%.1f,\"clients\":%d,\"connected\":%llu,\"seconds\":%.1f,\"sent\":%llu,\"starved\":%llu,"
+           "\"unanswered\":%"
            "llu,\"errors_connect\":%llu,\"errors_read\":%llu,\"no_retry_after\":%llu,\"statuses\":{",
-           options.rate, options.clients, options.seconds, (unsigned long long)sent,
-           (unsigned long long)starved, (unsigned long long)unanswered, (unsigned long long)errors_connect,
-           (unsigned long long)errors_read, (unsigned long long)no_retry_after);
+           options.rate, options.clients, (unsigned long long)connected, options.seconds,
+           (unsigned long long)sent, (unsigned long long)starved, (unsigned long long)unanswered,
+           (unsigned long long)errors_connect, (unsigned long long)errors_read,
+           (unsigned long long)no_retry_after);
     bool first = true;
     for (int i = 0; i < STATUSES; i++) {
         const struct histogram *h = &by_status[i];
@@ -520,6 +522,8 @@ int main(int argc, char **argv)
     struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = NULL };
     (void)epoll_ctl(poller, EPOLL_CTL_ADD, timer, &event);
     open_all();
+    for (int i = 0; i < options.clients; i++)
+        connected += clients[i].state == IDLE;
     run(timer);
     report();
     return 0;
