@@ -25,6 +25,12 @@ int64_t pg_pool_writer_depth(const struct pg_pool *pool)
     return pool->commit_floor_ns < FAST_COMMIT_NS ? WRITER_DEPTH : 1;
 }
 
+static int64_t writers_share(const struct pg_pool *pool)
+{
+    const int64_t share = pool->conf.writers_max / pool->home->cores;
+    return share ? share : 1;
+}
+
 static int64_t opening(const struct pg_pool *pool)
 {
     return pool->role_opening[ROLE_LANE] + pool->role_opening[ROLE_WRITER] + pool->role_opening[ROLE_SESSION];
@@ -196,6 +202,24 @@ static struct conn *pick_convert(struct pg_pool *pool, enum role role, enum pg_a
     return NULL;
 }
 
+/* Knob writers_max, this core's share: as many connections serve writes as may. */
+static bool writes_are_full(const struct pg_pool *pool, const struct run *run)
+{
+    if (likely(!pool->conf.writers_max) || run->role != ROLE_SESSION || run->access != PG_ACCESS_WRITE)
+        return false;
+    int64_t busy = 0;
+    for (const struct conn *conn = pool->roles[ROLE_WRITER]; conn; conn = conn->next)
+        busy += conn->depth > 0;
+    for (const struct conn *conn = pool->roles[ROLE_SESSION]; conn; conn = conn->next)
+        busy += conn->access == PG_ACCESS_WRITE && !pg_conn_idle(conn);
+    return busy >= writers_share(pool);
+}
+
+static bool writers_are_enough(const struct pg_pool *pool)
+{
+    return pool->conf.writers_max && with_opening(pool, ROLE_WRITER) >= writers_share(pool);
+}
+
 static struct conn *pick(struct pg_pool *pool, enum role role, enum pg_access access)
 {
     switch (role) {
@@ -216,8 +240,7 @@ static bool open_one(struct pg_pool *pool, enum role role, bool ask)
     if (pool->draining || pool->closed || clock_now_ns() < pool->retry_at_ns ||
         opening(pool) >= CONNECTS_MAX || (pool->failing_since_ns && opening(pool)))
         return false;
-    const int64_t writers = pool->conf.writers_max ? pool->conf.writers_max / pool->home->cores : 0;
-    if (pool->conf.writers_max && role == ROLE_WRITER && with_opening(pool, role) >= (writers ? writers : 1))
+    if (role == ROLE_WRITER && writers_are_enough(pool))
         return false;
     if (!pg_home_take(pool)) {
         if (ask)
@@ -297,7 +320,7 @@ void pg_pool_enqueue(struct pg_pool *pool, struct run *run)
     const bool probed = run->batch && run->role == ROLE_SESSION && pg_run_probed_enough(run, run->queued_ns);
     /* Nobody passes those who wait; a lane is never what the others wait for. */
     const bool first = run->role == ROLE_LANE ? !queue->first : !pool->waiting;
-    if (likely(first) && !probed) {
+    if (likely(first) && !probed && !writes_are_full(pool, run)) {
         struct conn *conn = pick(pool, run->role, run->access);
         if (likely(conn != NULL)) {
             grant(pool, conn, run);
@@ -341,10 +364,12 @@ static void dispatch(struct pg_pool *pool, enum role role)
     int64_t starved = 0;
     for (struct run *run = pool->queues[role].first, *next; run; run = next) {
         next = run->next;
-        if (role == ROLE_SESSION && run->batch && pg_run_probed_enough(run, now_ns))
+        if ((role == ROLE_SESSION && run->batch && pg_run_probed_enough(run, now_ns)) ||
+            writes_are_full(pool, run))
             continue; /* others may pass: it waits for its own kind, not for a connection */
         struct conn *conn = starved ? NULL : pick(pool, role, run->access);
-        if (!conn && !starved && !enough_shared(pool, role))
+        if (!conn && !starved && !enough_shared(pool, role) &&
+            !(role == ROLE_WRITER && writers_are_enough(pool)))
             conn = pick_convert(pool, role, run->access);
         if (!conn) {
             starved++; /* first come, first served */

@@ -25,7 +25,7 @@ test("a connection lives so long and no longer, and serves so many and no more",
   await api.stop();
   const other = await serve(t, { app: nap(), config: { pools: { lanes: 1, queries_max: 40 } }, words: ["--cores", "1"] });
   for (let i = 0; i < 120; i++) await other.get("/v1/nap").expect(200);
-  assert.ok((await other api.metrics())("lintel_pools_recycled_total") >= 1);
+  assert.ok((await other.metrics())("lintel_pools_recycled_total") >= 1);
 });
 
 test("a route's timeout ends its query and nobody else's", async (t) => {

@@ -105,6 +105,7 @@ WAITS static bool pass_gate(struct req *req, struct admit_room *room, struct adm
     if (likely(gate_enter(gate, &room->plan, priority, now_ns))) {
         admitted->beside = gate->in_flight;
         admitted->gated = true;
+        metric_set(&admit_in_flight, gate->in_flight);
         return true;
     }
     struct waiting waiting = { .waiter = { .priority = priority } };
@@ -240,7 +241,7 @@ const struct module admit_module = {
             KNOB(admit_conf, adapt, .kind = KNOB_BOOL, .preset = 1,
                  .doc = "Whether the number of requests let in adapts to how long they wait. The limits of "
                         "routes hold in any case, and http.in_flight_max is the hard one."),
-            KNOB(admit_conf, limit_min, .min = 1, .max = 100000, .preset = 2, .unit = "requests",
+            KNOB(admit_conf, limit_min, .min = 1, .max = 100000, .preset = 4, .unit = "requests",
                  .doc = "Per core, let in at once even when all are late."),
             KNOB(admit_conf, limit_start, .min = 1, .max = 100000, .preset = 64, .unit = "requests",
                  .doc = "Per core, let in at once before anything is known, and kept open when nothing is in "

@@ -200,8 +200,12 @@ static void judge(struct gate *gate, const struct gate_plan *plan)
 static void judge_when_due(struct gate *gate, const struct gate_plan *plan, int64_t now_ns)
 {
     const int64_t lasted_ns = now_ns - gate->since_ns;
-    if (likely(lasted_ns < GATE_INTERVAL_NS) ||
-        (gate->done < GATE_SAMPLES_MIN && lasted_ns < GATE_INTERVAL_LONG_NS))
+    if (likely(lasted_ns < GATE_INTERVAL_NS))
+        return;
+    /* A few late ones are chance, or connections being opened: nothing is taken away for that. */
+    const bool mostly_late = gate->late * 2 > gate->done;
+    if (gate->done < GATE_SAMPLES_MIN &&
+        lasted_ns < (mostly_late ? GATE_INTERVAL_LONGEST_NS : GATE_INTERVAL_LONG_NS))
         return;
     judge(gate, plan);
     gate->since_ns = now_ns;
@@ -210,16 +214,25 @@ static void judge_when_due(struct gate *gate, const struct gate_plan *plan, int6
     gate->pressed = gate->queued > 0;
 }
 
-/* Learns what the route takes by itself: from requests that came alone; or when so few are let in that it
- * cannot be their number: then the route itself has become slower. What was learnt in a crowd shows when one
- * takes less than half of it. */
+/* Letting in fewer did not make it quicker: it takes what it takes. */
+static bool in_vain(const struct gate *gate, const struct gate_plan *plan, const struct gate_sample *sample,
+                    const struct gate_calm *calm)
+{
+    return gate->limit <= (double)plan->limit_min && sample->took_ns / 3 >= calm->crowded_ns / 4;
+}
+
+/* Learns what the route takes by itself: from requests that came alone; or when few are let in and that does
+ * not help: then the route itself has become slower. What was learnt in a crowd shows when one takes less
+ * than half of it. */
 static void learn(const struct gate *gate, const struct gate_plan *plan, const struct gate_sample *sample,
                   struct gate_calm *calm)
 {
-    const bool telling = sample->beside <= CALM_BESIDE || gate->limit <= (double)plan->limit_min;
+    if (sample->beside >= 2 * plan->limit_min)
+        calm->crowded_ns += (sample->took_ns - calm->crowded_ns) / 8;
     if (unlikely(calm->mean_ns == 0))
         calm->mean_ns = sample->took_ns;
-    else if (telling || sample->took_ns < calm->mean_ns / 2)
+    else if (sample->beside <= CALM_BESIDE || sample->took_ns < calm->mean_ns / 2 ||
+             in_vain(gate, plan, sample, calm))
         calm->mean_ns += (sample->took_ns - calm->mean_ns) / 8;
 }
 

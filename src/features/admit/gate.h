@@ -15,11 +15,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GATE_PRIORITIES       3
-#define GATE_INTERVAL_NS      100000000LL  /* the limit is judged so often */
-#define GATE_INTERVAL_LONG_NS 1000000000LL /* or so often, where few requests end */
-#define GATE_SAMPLES_MIN      8
-#define GATE_FLOODED_NS       1000000000LL /* so long after the last one was turned away it is over */
+#define GATE_PRIORITIES          3
+#define GATE_INTERVAL_NS         100000000LL   /* the limit is judged so often */
+#define GATE_INTERVAL_LONG_NS    1000000000LL  /* or so often, where few requests end */
+#define GATE_INTERVAL_LONGEST_NS 10000000000LL /* or so seldom, where few end and most of them were late */
+#define GATE_SAMPLES_MIN         8
+#define GATE_FLOODED_NS          1000000000LL /* so long after the last one was turned away it is over */
 
 enum gate_priority { GATE_HIGH, GATE_NORMAL, GATE_LOW };
 
@@ -35,6 +36,7 @@ struct gate_plan {
 /* What a route takes when hardly anything else runs. Zero: not known yet. */
 struct gate_calm {
     int64_t mean_ns;
+    int64_t crowded_ns; /* and beside at least twice the least that are let in */
 };
 
 enum gate_verdict { GATE_WAITING, GATE_GO, GATE_SHED };

@@ -6,7 +6,7 @@
 
 #define MS 1000000LL
 
-static const struct gate_plan plan = { .limit_min = 2,
+static const struct gate_plan plan = { .limit_min = 4,
                                        .limit_start = 64,
                                        .limit_max = 2048,
                                        .wait_target_ns = 5 * MS,
@@ -21,6 +21,7 @@ static struct gate_plan small; /* a limit of two, a queue of two */
 static void open_small(struct gate *gate)
 {
     small = plan;
+    small.limit_min = 2;
     small.limit_start = small.limit_max = 2;
     small.queue_max = 2;
     gate_open(gate, &small, 0);
@@ -350,6 +351,21 @@ TEST(a_route_that_became_slower_by_itself_is_learnt)
     run(500, 5);
     expect_eq(world.shed, 0);
     expect(world.calm.mean_ns > 20 * MS);
+}
+
+TEST(a_few_late_ones_are_chance)
+{
+    struct gate gate;
+    const struct gate_sample late = { .took_ns = 90 * MS, .waited_ns = 80 * MS, .beside = 2 };
+    gate_open(&gate, &plan, 0);
+    for (int i = 1; i < GATE_SAMPLES_MIN; i++) {
+        expect(gate_enter(&gate, &plan, GATE_NORMAL, i * 300 * MS));
+        gate_leave(&gate, &plan, &late, NULL, i * 300 * MS);
+    }
+    expect_eq((int64_t)gate.limit, plan.limit_start);
+    expect(gate_enter(&gate, &plan, GATE_NORMAL, 2400 * MS));
+    gate_leave(&gate, &plan, &late, NULL, 2400 * MS); /* the eighth: that is how it is */
+    expect_eq((int64_t)gate.limit, plan.limit_min);
 }
 
 TEST(with_nothing_in_the_way_the_limit_stays_near_what_is_used)
