@@ -75,7 +75,8 @@ WAITS static bool wait_in_queue(struct req *req, struct admit_room *room, struct
                                 struct gate_waiter *waiter, int64_t now_ns)
 {
     struct waiting *waiting = (struct waiting *)(void *)((char *)waiter - offsetof(struct waiting, waiter));
-    const int64_t until_ns = now_ns + gate_patience_ns(gate, &room->plan);
+    const int64_t patience_ns = gate_patience_ns(gate, &room->plan, now_ns);
+    const int64_t until_ns = patience_ns == GATE_PATIENT ? 0 : now_ns + patience_ns;
     gauges(gate);
     const bool told = signal_wait(&waiting->told, "admit.queue", until_ns);
     const int64_t after_ns = clock_now_ns();
@@ -114,6 +115,7 @@ WAITS static bool pass_gate(struct req *req, struct admit_room *room, struct adm
         return refuse(req, room, SHED_QUEUE);
     if (out)
         tell(out);
+    let_next_in(room, gate, now_ns); /* those who waited too long leave even while nothing ends */
     if (!wait_in_queue(req, room, gate, &waiting.waiter, now_ns))
         return false;
     admitted->since_ns = clock_now_ns();
@@ -245,7 +247,7 @@ const struct module admit_module = {
                  .doc = "Per core, let in at once even when all are late."),
             KNOB(admit_conf, limit_start, .min = 1, .max = 100000, .preset = 64, .unit = "requests",
                  .doc = "Per core, let in at once before anything is known, and kept open when nothing is in "
-                        "the way."),
+                        "the way. While there are no more, waiting ones included, nobody is refused."),
             KNOB(admit_conf, limit_max, .min = 1, .max = 1000000, .preset = 2048, .unit = "requests",
                  .doc = "Per core, let in at once when nothing is late."),
             { .name = "wait_target",
@@ -271,8 +273,8 @@ const struct module admit_module = {
               .min = NS_PER_MS,
               .max = 60 * NS_PER_S,
               .preset = 100 * NS_PER_MS,
-              .doc = "How long a request may wait to be let in, first come first served; then 503, and the "
-                     "core counts as flooded." },
+              .doc = "How long a request may wait to be let in when there are more than limit_start; then "
+                     "503, and the core counts as flooded." },
             { .name = "patience",
               .offset = offsetof(struct admit_conf, patience_ns),
               .kind = KNOB_DURATION,

@@ -71,21 +71,31 @@ static void take_out(struct gate *gate, struct gate_waiter *waiter)
     gate->queued--;
 }
 
-static void turned_away(struct gate *gate, bool flooded, int64_t now_ns)
+static bool is_crowded(const struct gate *gate, const struct gate_plan *plan)
 {
-    gate->flooded |= flooded;
+    return gate->in_flight + gate->queued > plan->limit_start;
+}
+
+static void turned_away(struct gate *gate, int64_t now_ns)
+{
+    if (!gate->flooded || now_ns >= gate->try_ns)
+        gate->try_ns = now_ns + GATE_FLOODED_NS;
+    gate->flooded = true;
     gate->shed_ns = now_ns;
 }
 
-static void calm_down(struct gate *gate, int64_t now_ns)
+static void calm_down(struct gate *gate, const struct gate_plan *plan, int64_t now_ns)
 {
-    if (unlikely(gate->flooded) && !gate->queued && now_ns - gate->shed_ns > GATE_FLOODED_NS)
+    if (unlikely(gate->flooded) && now_ns - gate->shed_ns > GATE_FLOODED_NS &&
+        (!gate->queued || !is_crowded(gate, plan)))
         gate->flooded = false;
 }
 
-int64_t gate_patience_ns(const struct gate *gate, const struct gate_plan *plan)
+int64_t gate_patience_ns(const struct gate *gate, const struct gate_plan *plan, int64_t now_ns)
 {
-    return gate->flooded ? plan->patience_ns : plan->burst_ns;
+    if (is_crowded(gate, plan))
+        return gate->flooded ? plan->patience_ns : plan->burst_ns;
+    return gate->flooded && now_ns < gate->try_ns ? plan->patience_ns : GATE_PATIENT;
 }
 
 static struct gate_waiter *last_of(const struct gate_queue *queue)
@@ -108,11 +118,11 @@ bool gate_queue(struct gate *gate, const struct gate_plan *plan, struct gate_wai
                 struct gate_waiter **ret_out)
 {
     struct gate_waiter *out = NULL;
-    calm_down(gate, now_ns);
+    calm_down(gate, plan, now_ns);
     if (waiter->priority == GATE_LOW && gate->flooded)
         return false;
     if (gate->queued >= plan->queue_max) {
-        turned_away(gate, true, now_ns);
+        turned_away(gate, now_ns);
         out = least_of_all(gate, waiter->priority);
         if (!out)
             return false;
@@ -136,8 +146,8 @@ void gate_quit(struct gate *gate, const struct gate_plan *plan, struct gate_wait
     if (!waiter->prev)
         return;
     take_out(gate, waiter);
-    if (now_ns - waiter->since_ns >= gate_patience_ns(gate, plan))
-        turned_away(gate, true, now_ns);
+    if (now_ns - waiter->since_ns >= gate_patience_ns(gate, plan, now_ns))
+        turned_away(gate, now_ns);
 }
 
 /* The oldest of the queue, if it waited too long. */
@@ -145,11 +155,11 @@ static struct gate_waiter *overdue(struct gate *gate, const struct gate_plan *pl
                                    int64_t now_ns)
 {
     struct gate_waiter *waiter = queue->first;
-    if (!waiter || now_ns - waiter->since_ns <= gate_patience_ns(gate, plan))
+    if (!waiter || now_ns - waiter->since_ns <= gate_patience_ns(gate, plan, now_ns))
         return NULL;
     take_out(gate, waiter);
     waiter->verdict = GATE_SHED;
-    turned_away(gate, true, now_ns);
+    turned_away(gate, now_ns);
     return waiter;
 }
 
@@ -170,7 +180,7 @@ struct gate_waiter *gate_next(struct gate *gate, const struct gate_plan *plan, i
         let_in(gate);
         return waiter;
     }
-    calm_down(gate, now_ns);
+    calm_down(gate, plan, now_ns);
     return NULL;
 }
 

@@ -4,10 +4,11 @@
  * A request is late when it waited for a connection, or behind others on one, longer than a target, or when
  * it took much longer than its route takes on a calm server. The limit goes down while most requests are
  * late, and up while it is reached and few are: it settles where connections are busy and queues are short.
- * What does not fit waits in a bounded queue by priority. While all of it can be served within `burst`, first
- * come is first served. Once somebody waited longer the gate is flooded, until nobody was turned away for a
- * while: then the newest go first and the others wait hardly at all, so that those who are served are served
- * soon instead of all being late.
+ * does not fit waits in a bounded queue by priority, first come first served. As long as there are no more
+ * than limit_start at once, nobody is refused: those are clients that wait for their answers, not a flood.
+ * Beyond, who waits longer than `burst` is turned away, and then the core is flooded until a second passed
+ * without that: the newest go first and the others wait hardly at all, so that those who are served are
+ * served soon instead of all being late. Each second it tries whether the flood is over.
  *
  * Time comes in as an argument. One gate a core, no locks.
  * Sources: Nichols and Jacobson, Controlling Queue Delay, 2012; Maurer, Fail at Scale, 2015 (short
@@ -55,6 +56,7 @@ struct gate {
     int64_t in_flight, queued;
     bool flooded;
     int64_t shed_ns; /* when somebody was last turned away */
+    int64_t try_ns;  /* flooded: from then on few may wait long, to see whether it is over */
     struct gate_queue queues[GATE_PRIORITIES];
     /* this interval */
     int64_t since_ns, done, late, very_late, peak;
@@ -78,8 +80,9 @@ bool gate_enter(struct gate *gate, const struct gate_plan *plan, enum gate_prior
 bool gate_queue(struct gate *gate, const struct gate_plan *plan, struct gate_waiter *waiter, int64_t now_ns,
                 struct gate_waiter **ret_out);
 
-/* How long a waiter that comes now may wait. */
-int64_t gate_patience_ns(const struct gate *gate, const struct gate_plan *plan);
+#define GATE_PATIENT INT64_MAX
+/* How long a waiter may wait as things are now; GATE_PATIENT: as long as its own deadline lets it. */
+int64_t gate_patience_ns(const struct gate *gate, const struct gate_plan *plan, int64_t now_ns);
 
 /* The next waiter with a verdict: let in (and counted), or shed since it waited too long. NULL: none now. */
 struct gate_waiter *gate_next(struct gate *gate, const struct gate_plan *plan, int64_t now_ns);

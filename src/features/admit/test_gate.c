@@ -102,14 +102,14 @@ TEST(patience_is_long_in_a_burst_and_short_once_flooded)
     open_small(&gate);
     expect(gate_enter(&gate, &small, GATE_NORMAL, 0));
     expect(gate_enter(&gate, &small, GATE_NORMAL, 0));
-    expect_eq(gate_patience_ns(&gate, &small), 100 * MS);
+    expect_eq(gate_patience_ns(&gate, &small, 0), GATE_PATIENT);
     expect(gate_queue(&gate, &small, &one, 0, &out));
     expect(gate_next(&gate, &small, 100 * MS) == NULL); /* may still wait */
     expect(!gate.flooded);
     expect(gate_next(&gate, &small, 100 * MS + 1) == &one);
     expect_eq(one.verdict, GATE_SHED);
     expect(gate.flooded);
-    expect_eq(gate_patience_ns(&gate, &small), 10 * MS);
+    expect_eq(gate_patience_ns(&gate, &small, 101 * MS), 10 * MS);
     expect(gate_queue(&gate, &small, &two, 101 * MS, &out));
     expect(gate_queue(&gate, &small, &three, 102 * MS, &out));
     struct gate_waiter low = { .priority = GATE_LOW };
@@ -351,6 +351,30 @@ TEST(a_route_that_became_slower_by_itself_is_learnt)
     run(500, 5);
     expect_eq(world.shed, 0);
     expect(world.calm.mean_ns > 20 * MS);
+}
+
+/* Clients that wait for their answers before they ask again: there are never more than so many. */
+static void run_closed(int clients, double seconds)
+{
+    for (int64_t i = 0; i < (int64_t)(seconds * 1e9 / (double)STEP_NS); i++) {
+        while (world.gate.in_flight + world.gate.queued < clients)
+            arrive();
+        step(0);
+    }
+}
+
+TEST(a_few_dozen_clients_that_wait_for_their_answers_are_never_refused)
+{
+    world_open(20, 1, 8);
+    run_closed(60, 20); /* each waits more than a second */
+    expect_eq(world.shed, 0);
+    expect(world.done >= 20 * 45);
+    run(200, 3); /* a flood */
+    expect(world.shed > 0);
+    run_closed(60, 3); /* and the few dozen again: soon nobody is refused */
+    forget();
+    run_closed(60, 5);
+    expect_eq(world.shed, 0);
 }
 
 TEST(a_few_late_ones_are_chance)
