@@ -91,7 +91,7 @@ function script(block, { dir, url, port, adminPort }) {
 async function play(block, place) {
   const file = join(place.dir, "block.sh");
   writeFileSync(file, script(block, place));
-  const { stdout, stderr } = await run("bash", [file], { cwd: place.dir, timeout: 40000 * SLOWNESS, env: { ...process.env, LINTEL_DATABASE_URL: "" } });
+  const { stdout, stderr } = await run("bash", [file], { cwd: place.dir, timeout: 40000 * SLOWNESS, env: { ...process.env, LINTEL_DATABASE_URL: "", ...(place.ctl && { LINTEL_CTL: place.ctl }) } });
   const report = new Map(readFileSync(join(place.dir, "report"), "utf8").trim().split("\n").map((line) => { const [i, code, status] = line.split(" "); return [Number(i), { code, status }]; }));
   for (const [i, { line, curl, status }] of commands(block).entries()) {
     if (/^(make|git)\b/.test(line)) continue;
@@ -116,7 +116,7 @@ for (const page of PAGES) {
       }
       const { postgres, name } = await storefront(t);
       const api = await serve(t, { app: STOREFRONT, database: name });
-      await play(block, { dir, url: postgres.url(name), port: api.port, adminPort: new URL(api.admin.base).port });
+      await play(block, { dir, url: postgres.url(name), port: api.port, adminPort: new URL(api.admin.base).port, ctl: join(api.dir, ".lintel/ctl.sock") });
     });
   }
 }
