@@ -11,7 +11,10 @@ void gate_open(struct gate *gate, const struct gate_plan *plan, int64_t now_ns)
 {
     check(plan->limit_min >= 1 && plan->limit_min <= plan->limit_start &&
           plan->limit_start <= plan->limit_max);
-    *gate = (struct gate){ .limit = (double)plan->limit_start, .since_ns = now_ns };
+    *gate = (struct gate){ .limit = (double)plan->limit_start,
+                           .threshold = (double)plan->limit_max,
+                           .since_ns = now_ns,
+                           .span_ns = GATE_INTERVAL_NS };
     for (int i = 0; i < GATE_PRIORITIES; i++)
         gate->queues[i].last = &gate->queues[i].first;
 }
@@ -196,13 +199,16 @@ static void judge(struct gate *gate, const struct gate_plan *plan)
         if (limit > (double)gate->peak)
             limit = (double)gate->peak;
         limit *= gate->very_late * 2 > gate->done ? 0.6 : 0.9;
+        gate->threshold = limit;
     } else if (gate->pressed) {
-        const double step = gate->late * 8 < gate->done ? limit / 2 : limit / 16;
-        limit += step > 1 ? step : 1;
+        const bool freely = gate->late * 8 < gate->done && limit < gate->threshold;
+        const double step = freely ? limit / 2 : limit / 8;
+        limit += freely && step < 1 ? 1 : step;
     } else {
         const double kept = (double)(gate->peak * REST_PEAKS), start = (double)plan->limit_start;
         const double rest = kept > start ? kept : start;
         limit = limit > rest ? rest : limit < start ? limit + 1 : limit;
+        gate->threshold = most;
     }
     gate->limit = limit < least ? least : limit > most ? most : limit;
 }
@@ -217,9 +223,15 @@ static void judge_when_due(struct gate *gate, const struct gate_plan *plan, int6
     if (gate->done < GATE_SAMPLES_MIN &&
         lasted_ns < (mostly_late ? GATE_INTERVAL_LONGEST_NS : GATE_INTERVAL_LONG_NS))
         return;
+    if (!mostly_late && lasted_ns < gate->span_ns)
+        return; /* what was let in before the last change must not be taken for its effect */
     judge(gate, plan);
+    const int64_t twice_ns = gate->done ? 2 * (gate->took_ns / gate->done) : 0;
+    gate->span_ns = twice_ns < GATE_INTERVAL_NS        ? GATE_INTERVAL_NS
+                    : twice_ns > GATE_INTERVAL_LONG_NS ? GATE_INTERVAL_LONG_NS
+                                                       : twice_ns;
     gate->since_ns = now_ns;
-    gate->done = gate->late = gate->very_late = 0;
+    gate->done = gate->late = gate->very_late = gate->took_ns = 0;
     gate->peak = gate->in_flight;
     gate->pressed = gate->queued > 0;
 }
@@ -260,6 +272,7 @@ void gate_leave(struct gate *gate, const struct gate_plan *plan, const struct ga
             beyond_ns = sample->took_ns - calm->mean_ns;
         }
         gate->done++;
+        gate->took_ns += sample->took_ns;
         gate->late += sample->waited_ns > plan->wait_target_ns || beyond_ns > allowed_ns;
         gate->very_late += sample->waited_ns > 4 * plan->wait_target_ns || beyond_ns > 3 * allowed_ns;
     }

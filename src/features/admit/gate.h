@@ -16,8 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GATE_PRIORITIES          3
-#define GATE_INTERVAL_NS         100000000LL   /* the limit is judged so often */
+#define GATE_PRIORITIES 3
+#define GATE_INTERVAL_NS                                                                                     \
+    100000000LL /* the limit is judged so often; upwards, as what was let in takes twice */
 #define GATE_INTERVAL_LONG_NS    1000000000LL  /* or so often, where few requests end */
 #define GATE_INTERVAL_LONGEST_NS 10000000000LL /* or so seldom, where few end and most of them were late */
 #define GATE_SAMPLES_MIN         8
@@ -59,7 +60,8 @@ struct gate {
     int64_t try_ns;  /* flooded: from then on few may wait long, to see whether it is over */
     struct gate_queue queues[GATE_PRIORITIES];
     /* this interval */
-    int64_t since_ns, done, late, very_late, peak;
+    double threshold; /* the limit after it last went down: beyond, it goes up in small steps */
+    int64_t since_ns, span_ns, done, late, very_late, peak, took_ns;
     bool pressed; /* somebody did not fit */
 };
 
