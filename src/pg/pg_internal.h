@@ -262,9 +262,10 @@ struct pg_pool {
     struct turn_task sweep;
     struct timer tick, retry, rescue;
     struct breaker breaker;
-    int64_t heard_ns;       /* when the server last said anything */
-    int64_t cancels_wanted; /* connections that wait for theirs */
-    int64_t lanes_excess;   /* to be closed: the limit was lowered */
+    int64_t unanswered, unanswered_ns; /* deadlines that passed in silence, and the first one's time */
+    int64_t heard_ns;                  /* when the server last said anything */
+    int64_t cancels_wanted;            /* connections that wait for theirs */
+    int64_t lanes_excess;              /* to be closed: the limit was lowered */
     int64_t backoff_ns, retry_at_ns, asked_ns;
     int64_t healthy_since_ns, failing_since_ns;
     int64_t commit_floor_ns, commit_least_ns; /* a writer's fastest batch: in the last window, in this one */
@@ -311,7 +312,7 @@ bool pg_run_probed_enough(const struct run *run, int64_t now_ns);
 void pg_pool_sweep(struct turn_task *task);
 
 /* watch.c */
-void pg_pool_watch_sessions(struct pg_pool *pool, int64_t now_ns);
+void pg_pool_watch(struct pg_pool *pool, int64_t now_ns);
 /* A batch went behind another on a lane: look again whether that one hangs. */
 void pg_pool_rescue_later(struct pg_pool *pool);
 /* pool.c: one more lane, as far as twice the wished number. */

@@ -75,7 +75,7 @@ static void on_tick(struct timer *timer)
             next = conn->next;
             look_at(conn, now_ns, &retiring);
         }
-    pg_pool_watch_sessions(pool, now_ns);
+    pg_pool_watch(pool, now_ns);
     pg_pool_touch(pool);
     timer_start(timer, core_now_ns() + TICK_NS);
 }

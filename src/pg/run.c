@@ -128,9 +128,13 @@ static void judge_given_up(struct run *run)
 {
     struct pg_pool *pool = run->pool;
     const bool silent = run->entry && clock_now_ns() - pool->heard_ns > UNHEARD_NS;
-    if (silent && failure_here->problem == &PROBLEM_TIMEOUT)
-        pg_pool_unwell(pool);
-    else if (run->tries)
+    if (silent && failure_here->problem == &PROBLEM_TIMEOUT) {
+        if (run->tries)
+            pg_pool_unwell(pool);
+        else if (pool->unanswered++ == 0)
+            pool->unanswered_ns =
+                clock_now_ns(); /* a server that is well answers the cancel: the tick looks */
+    } else if (run->tries)
         breaker_untold(&pool->breaker);
     run->tries = false;
 }

@@ -62,7 +62,7 @@ TEST(reads_behind_one_that_hangs_are_answered_by_another_lane)
 static void gives_up(void *arg)
 {
     struct ask *one = arg;
-    fiber_deadline_set(clock_now_ns() + 50 * NS_PER_MS);
+    fiber_deadline_set(clock_now_ns() + 800 * NS_PER_MS); /* four run by then: so many are tried at once */
     (void)!ask(one, PG_READ, "select pg_sleep(20)");
     spawn_done();
 }
@@ -83,7 +83,7 @@ static void many_give_up(void *arg)
     settle();
     expect_eq(metric_series_value(&pg_breaks.own),
               breaks); /* no connection was closed over its running query */
-    expect(metric_series_value(&pg_cancels.own) >= cancels + 4);
+    expect(metric_series_value(&pg_cancels.own) > cancels + CANCELS_MAX);
     expect_str(got(PG_READ,
                    "select count(*) from pg_catalog.pg_stat_activity where state = 'active' and query "
                    "like '%pg_sleep(20)%' and pid <> pg_backend_pid()"),
@@ -120,8 +120,9 @@ static void frozen(void *arg)
         spawn("asks", short_ask, &asks[i]);
     join(5 * NS_PER_S);
     expect(asks[0].problem == &PROBLEM_TIMEOUT);
+    while (!pool_now().breaker_open)
+        expect(fiber_sleep(10 * NS_PER_MS));
     const int64_t start_ns = clock_now_ns();
-    fiber_deadline_set(clock_now_ns() + 10 * NS_PER_S);
     struct ask one = { 0 };
     expect(!ask(&one, PG_READ, "select 'there'"));
     expect(one.problem == &PROBLEM_DATABASE_DOWN); /* at once: nobody waits for a silent server any more */
@@ -154,6 +155,7 @@ static void slow_ones(void *arg)
     for (size_t i = 0; i < 8; i++)
         spawn("gives up", gives_up, &asks[i]); /* each at its deadline, with a server that is well */
     join(5 * NS_PER_S);
+    expect(fiber_sleep(600 * NS_PER_MS)); /* two ticks */
     expect(!pool_now().breaker_open);
     expect_str(got(PG_READ, "select 'there'"), "there");
     settle();

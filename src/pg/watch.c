@@ -45,8 +45,20 @@ static void watch_session(struct pg_pool *pool, struct pg_session *session, int6
     }
 }
 
-void pg_pool_watch_sessions(struct pg_pool *pool, int64_t now_ns)
+/* Deadlines that passed in silence count once the server had the time to say something since: it answers at
+ * least the cancel of what ran on a session. */
+static void watch_silence(struct pg_pool *pool, int64_t now_ns)
 {
+    if (!pool->unanswered || now_ns - pool->unanswered_ns < UNHEARD_NS / 2)
+        return;
+    for (; pool->unanswered > 0 && pool->heard_ns < pool->unanswered_ns; pool->unanswered--)
+        pg_pool_unwell(pool);
+    pool->unanswered = 0;
+}
+
+void pg_pool_watch(struct pg_pool *pool, int64_t now_ns)
+{
+    watch_silence(pool, now_ns);
     for (struct pg_session *session = pool->held, *next; session; session = next) {
         next = session->next_held;
         watch_session(pool, session, now_ns);
