@@ -28,7 +28,7 @@ const struct problem PROBLEM_TRANSACTION_IDLE = {
     "Nothing was asked of PostgreSQL for pools.transaction_idle_timeout inside an open transaction, which "
     "keeps "
     "locks. Nothing of it was kept: repeat the request.",
-    "0.2"
+    "0.1"
 };
 const struct problem PROBLEM_OUTCOME_UNKNOWN = {
     "outcome_unknown",

@@ -333,7 +333,7 @@ static void deadlock(void *arg)
     spawn("right", ask_right, (void *)(uintptr_t)cross_right);
     join(10 * NS_PER_S);
     expect(left.problem == NULL && right.problem == NULL);
-    expect_eq(left.batch.retries + right.batch.retries, 1);
+    expect(left.batch.retries + right.batch.retries >= 1); /* more where the two meet again */
     ask_done(&left);
     ask_done(&right);
 }
