@@ -48,7 +48,9 @@ static void asker_closed(struct conn *conn)
     asker->ctl->askers--;
     free(asker);
 }
-static const struct conn_events asker_events = { see_nothing, see_broken, asker_closed };
+static const struct conn_events asker_events = { .readable = see_nothing,
+                                                 .broken = see_broken,
+                                                 .closed = asker_closed };
 
 static bool read_question(struct asker *asker, struct text *line)
 {
