@@ -29,6 +29,8 @@ static bool is_slower(double now_ms, double before_ms)
 
 static bool is_short_of_connections(const struct facts *facts)
 {
+    if (facts->waiting_mean < POOL_WAITING_LEAST)
+        return false;
     return facts->wait_p95_ms >= POOL_WAIT_MS ||
            (facts->total_ms > 0 && facts->phase_ms[WATCH_POOL] / facts->total_ms >= POOL_WAIT_SHARE &&
             facts->phase_ms[WATCH_POOL] >= 1);

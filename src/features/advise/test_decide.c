@@ -29,6 +29,7 @@ static struct facts at_ease(void)
                            .query_before_ms = 3,
                            .batch_ms = 3,
                            .hold_ms = 3,
+                           .waiting_mean = 1,
                            .in_use = 0.3,
                            .in_use_reads = 0.2,
                            .in_use_writes = 0.1,
@@ -176,6 +177,16 @@ TEST(waits_with_an_idle_database_and_steady_holds_grow_the_pool_by_little_s_law)
     facts.wait_p95_ms = POOL_WAIT_MS - 0.1;
     facts.phase_ms[WATCH_POOL] = 0;
     expect_eq(pool(facts).advice, POOL_OK);
+}
+
+TEST(a_wait_now_and_then_is_no_shortage)
+{
+    struct facts facts = at_ease();
+    facts.wait_p95_ms = 60;
+    facts.waiting_mean = POOL_WAITING_LEAST - 0.01;
+    expect_eq(pool(facts).advice, POOL_OK);
+    facts.waiting_mean = POOL_WAITING_LEAST;
+    expect_eq(pool(facts).advice, POOL_GROW);
 }
 
 TEST(holds_that_got_longer_blame_the_query)
