@@ -237,7 +237,8 @@ struct ctl *ctl_open(struct house *house)
             return ctl;
         }
     log_event(LOG_WARN, "ctl_closed", "\"message\":\"%s\"",
-              log_string_z(failure_here->message[0] ? failure_here->message : "no place for its socket"));
+              log_string_z(failure_here && failure_here->message[0] ? failure_here->message
+                                                                    : "no place for its socket"));
     failure_clear();
     free(ctl);
     return NULL;
