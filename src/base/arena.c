@@ -39,8 +39,11 @@ void arena_init(struct arena *arena, size_t ceiling_bytes)
 static void chunk_free(struct arena_chunk *chunk)
 {
     if (chunk->size == ARENA_CHUNK_BYTES) {
-        pool.stats.chunks_lent--;
-        if (pool.stats.chunks_pooled < POOL_CHUNKS_MAX) {
+        /* More come back than were lent: another thread's, whose work ends here (a snapshot that was made on
+         * one core and read on all). Keeping those would fill a pool that nobody draws from. */
+        const bool ours = pool.stats.chunks_lent > 0;
+        pool.stats.chunks_lent -= ours;
+        if (ours && pool.stats.chunks_pooled < POOL_CHUNKS_MAX) {
             POISON((char *)chunk + HEADER, chunk->size - HEADER);
             chunk->next = pool.free;
             pool.free = chunk;

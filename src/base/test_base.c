@@ -1,5 +1,7 @@
 /* Goal: the promises of base at their edges: limits met exactly and passed by one, text that fails once,
  * tables under churn. */
+#include <pthread.h>
+
 #include "base/test.h"
 
 #include "base/arena.h"
@@ -11,6 +13,28 @@
 #include "base/problem.h"
 #include "base/table.h"
 #include "base/text.h"
+
+static void *end_arena(void *arg)
+{
+    arena_done(arg);
+    return (void *)(uintptr_t)arena_stats_here().chunks_pooled;
+}
+
+TEST(chunks_that_end_on_another_thread_do_not_fill_its_pool)
+{
+    struct arena arena;
+    pthread_t thread;
+    void *pooled;
+    arena_init(&arena, 0);
+    for (int i = 0; i < 8; i++)
+        expect(arena_alloc(&arena, ARENA_CHUNK_BYTES - 64) != NULL);
+    expect(pthread_create(&thread, NULL, end_arena, &arena) == 0 && pthread_join(thread, &pooled) == 0);
+    expect_eq((uintptr_t)pooled, 0);
+    const uint64_t before = arena_stats_here().chunks_pooled;
+    expect(arena_alloc(&arena, 1) != NULL); /* its own come back to it */
+    arena_done(&arena);
+    expect(arena_stats_here().chunks_pooled >= before);
+}
 
 TEST(an_arena_refuses_what_passes_its_ceiling_and_remembers)
 {
