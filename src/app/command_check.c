@@ -3,12 +3,15 @@
 
 #include <getopt.h>
 
+#include "app/check_manifests.h"
 #include "app/encryption.h"
 #include "app/exposure.h"
 #include "app/loaded.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/index_advice.h"
+
+#define MANIFESTS_MAX 16
 
 struct check_options {
     const char *folder;
@@ -67,14 +70,48 @@ static int check_ask(struct app_conf *conf, void *arg)
     return code;
 }
 
+/* Needs no database. */
+static int check_manifests(const struct app_conf *conf, const char *const *paths, int count, bool json)
+{
+    struct arena arena;
+    struct diagnostics diagnostics;
+    arena_init(&arena, 64 << 20);
+    diagnostics_init(&diagnostics, &arena, 200);
+    for (int i = 0; i < count; i++)
+        (void)manifests_check(conf, paths[i], &diagnostics);
+    const int errors = diagnostics.errors_total, warnings = diagnostics.warnings_total;
+    if (json)
+        printf("{\"errors\":%d,\"warnings\":%d,\"findings\":", errors, warnings);
+    diagnostics_print(&diagnostics, json, stdout);
+    if (json) {
+        printf("}\n");
+    } else {
+        count_say(count, "manifest");
+        printf(": ");
+        count_say(errors, "error");
+        printf(", ");
+        count_say(warnings, "warning");
+        printf("\n");
+    }
+    arena_done(&arena);
+    return errors ? EXIT_FOUND : EXIT_OK;
+}
+
 static int check_run(int argc, char **argv)
 {
-    static const struct option long_options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+    static const struct option long_options[] = { { "json", no_argument, NULL, 'j' },
+                                                  { "manifests", required_argument, NULL, 'm' },
+                                                  { 0 } };
     struct check_options options = { 0 };
+    const char *manifests[MANIFESTS_MAX];
+    int manifests_count = 0;
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        if (c != 'j')
-            return command_usage(&command_check, "unknown option");
-        options.json = true;
+        if (c == 'm' && manifests_count < MANIFESTS_MAX)
+            manifests[manifests_count++] = optarg;
+        else if (c == 'j')
+            options.json = true;
+        else
+            return command_usage(&command_check, c == 'm' ? "too many manifests" : "unknown option");
     }
     if (argc - optind != 1)
         return command_usage(&command_check, "name the app folder");
@@ -82,6 +119,11 @@ static int check_run(int argc, char **argv)
     struct app_conf *conf = command_config(options.folder);
     if (!conf)
         return EXIT_FOUND;
+    if (manifests_count) {
+        const int found = check_manifests(conf, manifests, manifests_count, options.json);
+        config_free(conf);
+        return found;
+    }
     log_level_least = LOG_ERROR;
     const int code = house_ask(conf, check_ask, &options);
     if (code == EXIT_ENVIRONMENT && failure_here && failure_here->problem)
@@ -92,12 +134,15 @@ static int check_run(int argc, char **argv)
 
 const struct command command_check = {
     .name = "check",
-    .usage = "check DIR [--json]",
+    .usage = "check DIR [--json] [--manifests FILE]…",
     .summary = "Says everything that is wrong with an app folder before it serves.",
     .help = "Reads lintel.yaml and every declaration, resolves them against the database, and says each "
             "error with file, line,\n"
             "column and the fix. Exit code 0: nothing wrong (warnings allowed), 1: errors, 3: the database "
             "cannot be reached.\n\n"
-            "  --json   a JSON object: the counts, and each finding\n",
+            "  --json   a JSON object: the counts, and each finding\n"
+            "  --manifests FILE   instead: whether Kubernetes manifests or a systemd unit fit lintel.yaml "
+            "(probes, grace, drain);\n"
+            "                     needs no database\n",
     .run = check_run,
 };

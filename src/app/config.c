@@ -303,7 +303,7 @@ static bool hex_key(struct bytes text, uint8_t ret_key[static 32])
     return true;
 }
 
-bool config_cursor_key(struct app_conf *conf, struct cursor_key *ret_key)
+static bool cursor_key_read(struct app_conf *conf, struct cursor_key *ret_key)
 {
     ret_key->id = 1;
     const char *path = conf->secrets[0] == '/'
@@ -324,6 +324,15 @@ bool config_cursor_key(struct app_conf *conf, struct cursor_key *ret_key)
         return false;
     if (!hex_key(text, ret_key->bytes))
         return fail(&PROBLEM_CONFIG, "%s must hold 64 hexadecimal digits", conf->secrets);
+    return true;
+}
+
+bool config_cursor_key(struct app_conf *conf, struct cursor_key *ret_key)
+{
+    if (!conf->has_cursor_key && !cursor_key_read(conf, &conf->cursor_key))
+        return false;
+    conf->has_cursor_key = true;
+    *ret_key = conf->cursor_key;
     return true;
 }
 

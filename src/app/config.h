@@ -17,7 +17,9 @@ struct app_conf {
     int64_t log_level, log_format, bigint;
     int64_t schema_poll_ns;
     void *sections[CONFIG_MODULES_MAX]; /* by index in `modules`: each module's conf, preset and then read */
-    struct arena arena;                 /* holds all of it */
+    struct cursor_key cursor_key;       /* once config_cursor_key() has read it */
+    bool has_cursor_key;
+    struct arena arena; /* holds all of it */
 };
 
 enum config_bigint { BIGINT_NUMBER, BIGINT_STRING };
@@ -31,8 +33,8 @@ bool config_load(const char *folder, struct diagnostics *diagnostics, struct app
 /* Every setting at its preset; for commands without a folder. Never fails. */
 struct app_conf *config_preset(void);
 void config_free(struct app_conf *conf); /* NULL is harmless */
-/* The key that seals cursors: from the file `secrets`, or made for this process alone.
- * Errors: false when the file is readable by others or is no key. */
+/* The key that seals cursors: from the file `secrets`, or made for this process and those it forks. Read
+ * once. Errors: false when the file is readable by others or is no key. */
 bool config_cursor_key(struct app_conf *conf, struct cursor_key *ret_key);
 /* A module's section. */
 void *config_section(const struct app_conf *conf, const char *module);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/modules.h"
+#include "app/supervised.h"
 #include "base/clock.h"
 #include "kit/ctl.h"
 #include "net/conn.h"
@@ -208,18 +209,30 @@ static bool folder_make(const char *path)
            (strncmp(path, "/tmp/", 5) != 0 || (info.st_uid == geteuid() && (info.st_mode & 077) == 0));
 }
 
-static bool open_at(struct ctl *ctl, const char *path)
+static bool open_at(const char *path, struct listen_socket *socket)
 {
     char address[CTL_PATH_BYTES + 8];
     snprintf(address, sizeof address, "unix:%s", path);
     const mode_t before = umask(0177);
-    const bool opened = folder_make(path) && listen_open(address, &ctl->socket);
+    const bool opened = folder_make(path) && listen_open(address, socket);
     (void)umask(before);
-    if (!opened)
-        return false;
-    if (acceptor_open(&ctl->acceptor, &ctl->socket, accepted, ctl))
-        return true;
-    listen_close(&ctl->socket);
+    return opened;
+}
+
+bool ctl_socket_open(const char *folder, struct listen_socket *ret_socket)
+{
+    char paths[CTL_PATHS][CTL_PATH_BYTES];
+    const int count = ctl_paths(folder, (unsigned)geteuid(), paths);
+    for (int i = 0; i < count; i++)
+        if (open_at(paths[i], ret_socket)) {
+            failure_clear();
+            log_event(LOG_INFO, "ctl_open", "\"socket\":\"%s\"", log_string_z(paths[i]));
+            return true;
+        }
+    log_event(LOG_WARN, "ctl_closed", "\"message\":\"%s\"",
+              log_string_z(failure_here && failure_here->message[0] ? failure_here->message
+                                                                    : "no place for its socket"));
+    failure_clear();
     return false;
 }
 
@@ -228,17 +241,15 @@ struct ctl *ctl_open(struct house *house)
     struct ctl *ctl = calloc(1, sizeof *ctl);
     check(ctl != NULL);
     ctl->house = house;
-    char paths[CTL_PATHS][CTL_PATH_BYTES];
-    const int count = ctl_paths(house->conf->folder, (unsigned)geteuid(), paths);
-    for (int i = 0; i < count; i++)
-        if (open_at(ctl, paths[i])) {
-            failure_clear();
-            log_event(LOG_INFO, "ctl_open", "\"socket\":\"%s\"", log_string_z(paths[i]));
-            return ctl;
-        }
-    log_event(LOG_WARN, "ctl_closed", "\"message\":\"%s\"",
-              log_string_z(failure_here && failure_here->message[0] ? failure_here->message
-                                                                    : "no place for its socket"));
+    const struct doors *doors = &supervised_inheritance()->doors;
+    const int held = doors_fd(doors, DOORS_CTL);
+    const bool opened = held           ? listen_adopt(held, "unix:ctl", &ctl->socket)
+                        : doors->count ? false /* there was no place when they were opened */
+                                       : ctl_socket_open(house->conf->folder, &ctl->socket);
+    if (opened && acceptor_open(&ctl->acceptor, &ctl->socket, accepted, ctl))
+        return ctl;
+    if (opened)
+        listen_close(&ctl->socket);
     failure_clear();
     free(ctl);
     return NULL;

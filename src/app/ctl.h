@@ -2,10 +2,14 @@
 /* ctl.h - the server's end of kit/ctl.h: a unix socket on core 0, a fiber a question, the verbs of all
  * modules. */
 #include "app/house.h"
+#include "net/listen.h"
 
 struct ctl;
-/* Opens the socket, on core 0's thread; without a place for it the server goes on without (it is logged).
- * NULL then. */
+/* The socket alone, for whoever holds it beyond the life of one server (a supervisor). Errors: false; it was
+ * logged: the server goes on without. */
+bool ctl_socket_open(const char *folder, struct listen_socket *ret_socket);
+/* Opens the socket, or takes the supervisor's, on core 0's thread; without a place for it the server goes on
+ * without (it is logged). NULL then. */
 struct ctl *ctl_open(struct house *house);
 /* Stops listening; what is being answered ends with its fiber. Harmless on NULL. */
 void ctl_close(struct ctl *ctl);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "app/ctl.h"
+#include "app/supervised.h"
 #include "base/clock.h"
 #include "wire/json_write.h"
 
@@ -21,10 +22,12 @@ static bool status_run(void *room, int argc, const char *const *argv, struct tex
     json_write_string(answer, bytes_of(http_server_address(house->server, 0)));
     text_printf(answer,
                 ",\"serving\":%s,\"draining\":%s,\"snapshot\":%llu,\"connections\":%lld,\"in_flight\":%lld,"
-                "\"requests_total\":%llu}",
+                "\"requests_total\":%llu,\"process\":",
                 house->set ? "true" : "false", house->stopping ? "true" : "false",
                 (unsigned long long)house->generation, (long long)state.connections_open,
                 (long long)state.requests_in_flight, (unsigned long long)state.requests_total);
+    supervised_describe(answer);
+    text_byte(answer, '}');
     return true;
 }
 

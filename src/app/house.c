@@ -11,6 +11,7 @@
 #include "app/exposure.h"
 #include "app/modules.h"
 #include "app/snapshot.h"
+#include "app/supervised.h"
 #include "base/clock.h"
 #include "kit/here.h"
 #include "model/resource.h"
@@ -60,7 +61,7 @@ static struct cursor_box cursor_boxes[METRIC_CORES_MAX];
 /* Every core has its connections before it says that it is ready, so the first request finds them open. */
 static void warm(void *arg)
 {
-    const struct house *house = arg;
+    struct house *house = arg;
     for (int64_t pause_ns = 50 * NS_PER_MS; !house->stopping;) {
         fiber_deadline_set(core_now_ns() + 30 * NS_PER_S);
         const bool warmed = pg_pool_warm(kit_here.pool);
@@ -71,6 +72,8 @@ static void warm(void *arg)
         }
         failure_clear();
         fiber_deadline_set(0);
+        if (warmed)
+            supervised_warm(house);
         if (warmed || !fiber_sleep(pause_ns))
             return;
         pause_ns = pause_ns < NS_PER_S ? pause_ns * 2 : pause_ns;
@@ -88,6 +91,7 @@ static bool core_begin(struct house *house, int index)
     kit_here.cursors = &cursor_boxes[index];
     if (!cursor_box_open(kit_here.cursors, &house->cursor_key, 1, seed))
         return fail(&PROBLEM_ENVIRONMENT, "OpenSSL offers no AES-256-GCM");
+    supervised_core_begin(index);
     const struct fiber_plan plan_warm = { .name = "warm", .run = warm, .arg = house };
     return fiber_start(&plan_warm) != NULL && http_server_attach(house->server);
 }
@@ -163,10 +167,20 @@ static void requests_done(void *arg)
         (void)core_post(house->cores[i], core_drain, house);
 }
 
+static void drain(struct house *house)
+{
+    house->stopping = true;
+    ctl_close(house->ctl);
+    snapshot_poke(house, false);
+    encryption_poke(house, false);
+    http_server_drain(house->server, requests_done, house);
+}
+
 static void on_signal(int number, void *arg)
 {
     struct house *house = arg;
     if (number == SIGHUP) {
+        house->reloading = true;
         snapshot_poke(house, true);
         encryption_poke(house, true);
         return;
@@ -175,12 +189,20 @@ static void on_signal(int number, void *arg)
         log_event(LOG_WARN, "stopping_now", NULL);
         _exit(EXIT_FOUND);
     }
-    house->stopping = true;
-    ctl_close(house->ctl);
     log_event(LOG_INFO, "draining", "\"signal\":%d", number);
-    snapshot_poke(house, false);
-    encryption_poke(house, false);
-    http_server_drain(house->server, requests_done, house);
+    drain(house);
+    supervised_stopping(house);
+}
+
+void house_retire(struct house *house, int heir)
+{
+    if (house->stopping) {
+        close(heir);
+        return;
+    }
+    log_event(LOG_INFO, "retiring", NULL);
+    http_server_heir(house->server, heir);
+    drain(house);
 }
 
 static void signals_open(struct house *house)
@@ -214,7 +236,7 @@ static bool cores_begin(struct house *house)
     return begun;
 }
 
-static bool doors_open(struct house *house)
+static bool listeners_open(struct house *house)
 {
     const struct app_conf *conf = house->conf;
     const struct tls_conf *tls = config_section(conf, "tls");
@@ -226,6 +248,9 @@ static bool doors_open(struct house *house)
         listens[count++] = (struct http_listen){ .address = tls->redirect,
                                                  .redirect = true,
                                                  .redirect_port = (int)tls->redirect_port };
+    for (int i = 0; i < count; i++)
+        if (!supervised_door(listens[i].address, &listens[i].fd))
+            return false;
     return http_server_open(config_section(conf, "http"), listens, count, house->filters, &house->server);
 }
 
@@ -247,8 +272,10 @@ static bool house_open(struct house *house)
     if (!house_modules_open(house))
         return false;
     filters_collect(house); /* the server copies them when it opens */
-    if (!encryption_open(house) || !doors_open(house))
+    if (!encryption_open(house) || !listeners_open(house))
         return false;
+    if (supervised_inheritance()->again || supervised_inheritance()->testator)
+        http_server_hold(house->server);
     house->kit.server = house->server;
     return true;
 }
@@ -295,6 +322,7 @@ int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *hou
     }
     signals_open(house);
     house->ctl = ctl_open(house);
+    supervised_open(house);
     const struct fiber_plan watch = { .name = "snapshot", .run = snapshot_watch, .arg = house };
     check(fiber_start(&watch) != NULL);
     const struct fiber_plan watch_tls = { .name = "tls", .run = encryption_watch, .arg = house };
@@ -303,6 +331,7 @@ int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *hou
     core_run(house->cores[0]);
     for (int i = 1; i < house->cores_count; i++)
         pthread_join(house->threads[i], NULL);
+    supervised_close(house);
     core_end(house, 0);
     ctl_free(house->ctl);
     resource_set_unref(house->set);

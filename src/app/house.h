@@ -30,7 +30,7 @@ struct house {
     struct ctl *ctl; /* NULL: no place for its socket */
     struct signal poke, tls_poke;
     bool tls_force;
-    bool poke_files, announced;
+    bool poke_files, announced, reloading;
     _Atomic bool stopping; /* read by every core */
     int cores_draining;
     int64_t started_ns;
@@ -38,6 +38,10 @@ struct house {
 
 /* Serves until SIGTERM or SIGINT; returns the exit code. conf: borrowed. */
 int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *house, void *arg), void *arg);
+
+/* Ends as SIGTERM does, but gives resting connections to the server that follows. Core 0. Owner: takes heir.
+ */
+void house_retire(struct house *house, int heir);
 
 /* Runs fn(arg) in a fiber on a core of its own that has a pool (kit_here.pool), for commands that ask the
  * database once. Returns what fn returned. */

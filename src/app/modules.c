@@ -1,5 +1,6 @@
 #include "app/modules.h"
 
+#include "app/process.h"
 #include "base/problem.h"
 #include "http/server.h"
 #include "kit/module.h"
@@ -45,6 +46,7 @@ const struct module *const modules[] = {
     &tls_module,
     &pools_module,
     &model_module,
+    &process_module,
     &openapi_module,
     &compress_module,
     &rest_module,

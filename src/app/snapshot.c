@@ -3,6 +3,7 @@
 #include "app/exposure.h"
 #include "app/folder.h"
 #include "app/modules.h"
+#include "app/supervised.h"
 #include "base/clock.h"
 #include "kit/here.h"
 #include "model/plan.h"
@@ -245,6 +246,7 @@ static void announce(struct house *house)
         log_string_z(pg_home_label(house->home)), (double)(clock_now_ns() - house->started_ns) / 1e6);
     if (house->ready)
         house->ready(house, house->ready_arg);
+    supervised_ready(house);
 }
 
 /* The first snapshot: again and again until the database is there. Liveness never depends on it. */
@@ -316,5 +318,8 @@ void snapshot_watch(void *arg)
         failure_clear();
         if (!house->stopping)
             look(house, poked);
+        if (house->reloading)
+            supervised_reloaded(house);
+        house->reloading = false;
     }
 }

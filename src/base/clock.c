@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/inject.h"
+
 static int64_t read_clock(clockid_t id)
 {
     struct timespec at;
@@ -15,9 +17,14 @@ int64_t clock_now_ns(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+#define JUMP_NS (3 * 3600 * NS_PER_S)
+
 int64_t clock_wall_ns(void)
 {
-    return read_clock(CLOCK_REALTIME);
+    const int64_t now_ns = read_clock(CLOCK_REALTIME);
+    if (inject("clock.wall.jump"))
+        return now_ns + JUMP_NS;
+    return inject("clock.wall.back") ? now_ns - JUMP_NS : now_ns;
 }
 
 int64_t clock_thread_cpu_ns(void)

@@ -7,8 +7,10 @@
 #define NS_PER_MS 1000000LL
 #define NS_PER_US 1000LL
 
-int64_t clock_now_ns(void);  /* CLOCK_MONOTONIC */
-int64_t clock_wall_ns(void); /* CLOCK_REALTIME, since 1970 */
+int64_t clock_now_ns(void); /* CLOCK_MONOTONIC */
+/* CLOCK_REALTIME, since 1970; may jump. For people and protocols, never for timeouts. Tests let it jump by
+ * three hours: "clock.wall.jump", "clock.wall.back". */
+int64_t clock_wall_ns(void);
 int64_t clock_thread_cpu_ns(void);
 
 /* RFC 3339, UTC, milliseconds: "2024-01-31T23:59:59.123Z"; writes 24 characters and a NUL. */

@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -57,6 +59,20 @@ const char *log_string_z(const char *text)
     return log_string(bytes_of(text));
 }
 
+/* A pipe that nobody reads is not waited for: a line is at most PIPE_BUF long, so where poll() sees room,
+ * write() does not block. The lock keeps two threads from seeing the same room. */
+static void put(const char *line, size_t size)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct pollfd room = { .fd = log_fd, .events = POLLOUT };
+    pthread_mutex_lock(&lock);
+    const bool written =
+        poll(&room, 1, 0) == 1 && room.revents & POLLOUT && write(log_fd, line, size) == (ssize_t)size;
+    pthread_mutex_unlock(&lock);
+    if (!written)
+        atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
+}
+
 void log_event(enum log_level level, const char *event, const char *fields, ...)
 {
     if (level < log_level_least)
@@ -98,6 +114,5 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
     if (json)
         line[at++] = '}';
     line[at++] = '\n';
-    if (write(log_fd, line, at) != (ssize_t)at)
-        atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
+    put(line, at);
 }

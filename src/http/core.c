@@ -106,13 +106,21 @@ struct handover {
     struct arrival arrival;
 };
 
+/* On this core; one that leaves has it leave at once. */
+static void arrive(struct http_core *core, const struct arrival *arrival)
+{
+    http_opening_accept(core, arrival);
+    if (!core->leaving)
+        return;
+    http_opening_leave(core);
+    h1_leave(core);
+    h2_leave(core);
+}
+
 static void take_over(void *arg)
 {
     struct handover *handover = arg;
-    if (handover->core->leaving)
-        close(handover->arrival.fd);
-    else
-        http_opening_accept(handover->core, &handover->arrival);
+    arrive(handover->core, &handover->arrival);
     atomic_fetch_sub_explicit(&handover->core->coming, 1, memory_order_relaxed);
     if (handover->core->leaving && atomic_load_explicit(&handover->core->open, memory_order_relaxed) == 0)
         http_core_is_empty(handover->core);
@@ -159,31 +167,37 @@ static void refuse(struct http_core *core, const struct arrival *arrival, int64_
         close(arrival->fd);
 }
 
-static void accepted(void *owner, int fd, const struct sockaddr_storage *peer)
+void http_core_accepted(struct http_core *mine, const struct arrival *arrival)
 {
-    const struct accepting *accepting = owner;
-    struct http_core *mine = accepting->core;
-    const struct arrival arrival = { .fd = fd, .peer = *peer, .door = accepting->door };
-    metric_add(&http_accepted, 1);
     int64_t open;
     struct http_core *best = least_loaded(mine, &open);
-    if (open >= mine->server->conf.connections_max && !arrival.door->admin) {
-        refuse(mine, &arrival, open);
+    if (mine->leaving)
+        best = mine; /* the others may have ended already */
+    if (open >= mine->server->conf.connections_max && !arrival->door->admin) {
+        refuse(mine, arrival, open);
         return;
     }
     if (best == mine) {
-        http_opening_accept(mine, &arrival);
+        arrive(mine, arrival);
         return;
     }
     struct handover *handover = malloc(sizeof *handover);
     check(handover != NULL);
-    *handover = (struct handover){ best, arrival };
+    *handover = (struct handover){ best, *arrival };
     atomic_fetch_add_explicit(&best->coming, 1, memory_order_relaxed);
     if (http_core_post(best, take_over, handover))
         return;
     atomic_fetch_sub_explicit(&best->coming, 1, memory_order_relaxed);
     free(handover);
-    http_opening_accept(mine, &arrival);
+    http_opening_accept(mine, arrival);
+}
+
+static void accepted(void *owner, int fd, const struct sockaddr_storage *peer)
+{
+    const struct accepting *accepting = owner;
+    const struct arrival arrival = { .fd = fd, .peer = *peer, .door = accepting->door };
+    metric_add(&http_accepted, 1);
+    http_core_accepted(accepting->core, &arrival);
 }
 
 /* ---- the sweep ---- */
@@ -210,8 +224,58 @@ void http_core_sweep_at(struct http_core *core, int64_t at_ns)
 void http_core_stop_listening(struct http_core *core)
 {
     atomic_store_explicit(&core->listening, false, memory_order_relaxed);
+    const bool last = !atomic_load_explicit(&core->server->heir, memory_order_relaxed);
     for (int i = 0; i < core->server->listens_count; i++)
-        acceptor_close(&core->acceptors[i]);
+        if (last && core->leaving)
+            acceptor_finish(&core->acceptors[i]); /* nobody else will take those who wait */
+        else
+            acceptor_close(&core->acceptors[i]);
+}
+
+static bool start_listening(struct http_core *core)
+{
+    struct http_server *server = core->server;
+    for (int i = 0; i < server->listens_count; i++) {
+        core->accepting[i] = (struct accepting){ core, &server->listens[i] };
+        if (!acceptor_open(&core->acceptors[i], &server->sockets[i], accepted, &core->accepting[i])) {
+            http_core_stop_listening(core);
+            return false;
+        }
+    }
+    atomic_store_explicit(&core->listening, true, memory_order_relaxed);
+    return true;
+}
+
+static void listen_posted(void *arg)
+{
+    struct http_core *core = arg;
+    if (core->leaving || atomic_load_explicit(&core->listening, memory_order_relaxed) ||
+        start_listening(core))
+        return;
+    log_event(LOG_ERROR, "accept_failed", "\"message\":\"%s\"", log_string_z(failure_here->message));
+    failure_clear();
+}
+
+void http_server_hold(struct http_server *server)
+{
+    atomic_store(&server->held, true);
+}
+
+void http_server_accept(struct http_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    atomic_store(&server->held, false);
+    for (int i = 0; i < METRIC_CORES_MAX; i++) {
+        struct http_core *core = atomic_load_explicit(&server->cores[i], memory_order_acquire);
+        if (core && !core->detached)
+            (void)core_post(core->core, listen_posted, core);
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void leave_again(struct timer *timer)
+{
+    h1_leave(container_of(timer, struct http_core, leave_again));
 }
 
 bool http_server_attach(struct http_server *server)
@@ -221,18 +285,16 @@ bool http_server_attach(struct http_server *server)
     const int index = core_index(here);
     struct http_core *core = aligned_alloc(64, (sizeof *core + 63) & ~(size_t)63);
     check(core != NULL);
-    *core = (struct http_core){ .server = server, .core = here, .index = index, .sweep.fire = sweep };
+    *core = (struct http_core){
+        .server = server, .core = here, .index = index, .sweep.fire = sweep, .leave_again.fire = leave_again
+    };
     for (int i = 0; i < H1_STATES; i++)
         core->lists[i].last = &core->lists[i].first;
     core->openings.last = &core->openings.first;
     http_random_seed(core);
-    for (int i = 0; i < server->listens_count; i++) {
-        core->accepting[i] = (struct accepting){ core, &server->listens[i] };
-        if (!acceptor_open(&core->acceptors[i], &server->sockets[i], accepted, &core->accepting[i])) {
-            http_core_stop_listening(core);
-            free(core);
-            return false;
-        }
+    if (!atomic_load(&server->held) && !start_listening(core)) {
+        free(core);
+        return false;
     }
     pthread_mutex_lock(&server->lock);
     check(atomic_load_explicit(&server->cores[index], memory_order_relaxed) == NULL);
@@ -240,7 +302,6 @@ bool http_server_attach(struct http_server *server)
     atomic_fetch_add_explicit(&server->cores_count, 1, memory_order_relaxed);
     pthread_mutex_unlock(&server->lock);
     adopt(core);
-    atomic_store_explicit(&core->listening, true, memory_order_relaxed);
     return true;
 }
 
@@ -251,6 +312,8 @@ void http_server_detach(struct http_server *server)
     if (!core)
         return;
     atomic_store_explicit(&core->listening, false, memory_order_relaxed);
+    timer_stop(&core->leave_again);
+    http_heir_detach(core);
     pthread_mutex_lock(&server->lock);
     core->detached = true;
     pthread_mutex_unlock(&server->lock);

@@ -46,8 +46,8 @@ void http_core_is_empty(struct http_core *core)
 static void begin_leaving(void *arg)
 {
     struct http_core *core = arg;
-    http_core_stop_listening(core);
     core->leaving = true;
+    http_core_stop_listening(core);
     http_opening_leave(core);
     h1_leave(core);
     h2_leave(core);
@@ -107,7 +107,8 @@ void http_server_drain(struct http_server *server, void (*done)(void *arg), void
                              .timer.fire = delay_is_over,
                              .cores_left = atomic_load_explicit(&server->cores_count, memory_order_relaxed) };
     server->drain = drain;
-    timer_start(&drain->timer, core_now_ns() + server->conf.drain_delay_ns);
+    const bool followed = atomic_load(&server->heir) != 0;
+    timer_start(&drain->timer, core_now_ns() + (followed ? 0 : server->conf.drain_delay_ns));
 }
 
 bool http_server_draining(const struct http_server *server)

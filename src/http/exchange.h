@@ -112,7 +112,8 @@ struct http_core {
     } openings;
     struct opening *opening_free;
     struct exchange *exchange_free;
-    bool leaving;  /* idle connections are closed instead of kept */
+    bool leaving; /* idle connections are closed, or given away, instead of kept */
+    struct timer leave_again;
     bool reported; /* as empty, to the drain */
     bool detached; /* under server->lock: its loop ends, nothing may be posted to it */
 
@@ -145,6 +146,9 @@ struct http_server {
 
     _Atomic bool draining;
     struct drain *drain;
+    _Atomic bool held;  /* nothing is accepted yet */
+    _Atomic int heir;   /* where resting connections go when this process ends; 0: nowhere */
+    struct heir *taker; /* from whom connections come */
 };
 
 /* Counters with one writer: a plain load and store would do; relaxed keeps the readers sound. */
@@ -158,7 +162,7 @@ void http_core_is_empty(struct http_core *core);
 
 /* ---- server.c ---- */
 extern struct metric http_accepted, http_refused_full, http_malformed, http_timeouts, http_requests,
-    http_broken, http_h2_connections, http_h2_resets, http_h2_refused, http_h2_calmed;
+    http_broken, http_inherited, http_h2_connections, http_h2_resets, http_h2_refused, http_h2_calmed;
 bool http_method_of(struct bytes name, enum http_method *ret_method);
 /* Builds the failure's answer for what never got a fiber; to be sent by its wire. Outside fibers. */
 void http_refuse(struct exchange *exchange, const struct problem *problem, const char *message);
@@ -188,8 +192,19 @@ void http_core_sweep_at(struct http_core *core, int64_t at_ns);
  * called. */
 bool http_core_post(struct http_core *to, void (*fn)(void *arg), void *arg) MUST_CHECK;
 void http_core_stop_listening(struct http_core *core);
+/* A client, for the core that has the least to do. Owner: takes its descriptor. */
+struct arrival;
+void http_core_accepted(struct http_core *core, const struct arrival *arrival);
 /* Once the core's loop is gone. */
 void http_core_free(struct http_core *core);
+
+/* ---- heir.c ---- */
+enum heir_answer { HEIR_NONE, HEIR_TOOK_IT, HEIR_BUSY };
+/* Gives a resting connection to the process that follows. HEIR_TOOK_IT: close ours. HEIR_BUSY: try again. */
+enum heir_answer http_heir_give(struct http_server *server, int fd, bool admin);
+/* The core's loop is about to end. */
+void http_heir_detach(struct http_core *core);
+void http_heir_close(struct http_server *server);
 
 /* ---- h1.c ---- */
 /* Takes a socket on this core. Owner: takes fd and session. */
@@ -199,7 +214,8 @@ void h1_accept(struct http_core *core, const struct arrival *arrival);
 void h1_refuse_full(struct http_core *core, const struct arrival *arrival);
 /* Ends what is older than its timeout; returns when to look again (0: nothing waits). */
 int64_t h1_sweep(struct http_core *core, int64_t now_ns);
-/* Closes what idles; busy ones close after their answer. */
+/* Gives away or closes what idles; busy ones follow after their answer. A connection that idles only just
+ * now gets H1_LEAVE_NS first: its next request may be on its way. */
 void h1_leave(struct http_core *core);
 /* Cuts everything, fibers included. */
 void h1_cut(struct http_core *core);

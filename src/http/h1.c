@@ -129,6 +129,24 @@ static void read_away(struct h1 *h1)
     }
 }
 
+/* A resting connection when its core leaves: to the heir, or a goodbye that resets nothing. False: the heir
+ * cannot take any just now. */
+static bool leave(struct h1 *h1)
+{
+    struct http_core *core = h1->core;
+    const enum heir_answer given =
+        h1_heritable(h1) ? http_heir_give(core->server, h1->conn.fd, h1->admin) : HEIR_NONE;
+    const int64_t rest_ns = h1->since_ns + H1_LEAVE_NS - clock_now_ns();
+    if (given == HEIR_TOOK_IT)
+        h1_close(h1);
+    else if (given == HEIR_BUSY || rest_ns > 0 || conn_has_unread(&h1->conn))
+        timer_start(&core->leave_again,
+                    core_now_ns() + (given != HEIR_BUSY && rest_ns > 0 ? rest_ns : 4 * NS_PER_MS));
+    else
+        linger(h1);
+    return given != HEIR_BUSY;
+}
+
 /* ---- requests ---- */
 
 /* The connection gets an exchange, and in its arena a buffer; what was read too much of the last request
@@ -191,14 +209,12 @@ static void next_request(struct h1 *h1)
         begin(h1, leftover);
     else
         drop_exchange(h1);
-    if (h1->core->leaving && !leftover.size) {
-        h1_close(h1);
-        return;
-    }
     move(h1, H1_IDLE, core_now_ns());
     conn_watch(&h1->conn, CONN_READ);
     if (leftover.size)
         parse(h1);
+    else if (h1->core->leaving)
+        (void)leave(h1);
 }
 
 /* A request's fiber. */
@@ -491,8 +507,11 @@ int64_t h1_sweep(struct http_core *core, int64_t now_ns)
 
 void h1_leave(struct http_core *core)
 {
-    while (core->lists[H1_IDLE].first)
-        h1_close(core->lists[H1_IDLE].first);
+    for (struct h1 *h1 = core->lists[H1_IDLE].first, *next; h1; h1 = next) {
+        next = h1->next;
+        if (!leave(h1))
+            return;
+    }
 }
 
 void h1_cut(struct http_core *core)

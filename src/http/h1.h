@@ -20,6 +20,7 @@
 #define H1_DRAIN_MAX    65536 /* an unread body up to this is read away to keep the connection */
 #define H1_LINGER_MAX   (16 * 1024 * 1024LL)
 #define H1_LINGER_NS    (2 * NS_PER_S)
+#define H1_LEAVE_NS     (500 * NS_PER_MS)
 
 enum h1_body { H1_BODY_DONE, H1_BODY_UNREAD, H1_BODY_FAILED };
 
@@ -52,6 +53,13 @@ struct h1 {
     struct chunked chunked;
     char peer[PEER_ADDRESS_MAX];
 };
+
+/* Whether the connection can go to the process that follows, instead of ending with this one. */
+static inline bool h1_heritable(const struct h1 *h1)
+{
+    return !h1->conn.transport && h1->door == H1_DOOR_OPEN &&
+           atomic_load_explicit(&h1->core->server->heir, memory_order_relaxed) != 0;
+}
 
 /* ---- h1_body.c ---- */
 bool h1_body_read(struct exchange *exchange, int64_t bytes_max);

@@ -112,7 +112,7 @@ static void settle_keep(struct h1 *h1)
 {
     const struct http_server *server = h1->core->server;
     h1->keep = h1->keep && h1->head.keep_alive && h1->requests < server->conf.requests_per_connection &&
-               !http_server_draining(server) && !h1_body_hopeless(h1);
+               (!http_server_draining(server) || h1_heritable(h1)) && !h1_body_hopeless(h1);
 }
 
 static void build_head(struct h1 *h1, int64_t length, struct text *ret_head)

@@ -104,17 +104,12 @@ struct metric http_h2_refused =
     COUNTER("h2_refused", "requests", "HTTP/2 requests past h2_streams_max (REFUSED_STREAM).");
 struct metric http_h2_calmed =
     COUNTER("h2_calmed", "connections", "HTTP/2 connections ended with ENHANCE_YOUR_CALM.");
-struct metric *const http_metrics[] = { &http_accepted,
-                                        &http_refused_full,
-                                        &http_malformed,
-                                        &http_timeouts,
-                                        &http_requests,
-                                        &http_broken,
-                                        &http_h2_connections,
-                                        &http_h2_resets,
-                                        &http_h2_refused,
-                                        &http_h2_calmed,
-                                        NULL };
+struct metric http_inherited =
+    COUNTER("inherited", "connections", "Resting connections taken over from the process before this one.");
+struct metric *const http_metrics[] = { &http_accepted,   &http_refused_full,   &http_malformed,
+                                        &http_timeouts,   &http_requests,       &http_broken,
+                                        &http_inherited,  &http_h2_connections, &http_h2_resets,
+                                        &http_h2_refused, &http_h2_calmed,      NULL };
 
 /* Counts, or copies when `into` is there, the filters of stages [from, to), stably ordered, with the built-in
  * one first in its stage. */
@@ -167,7 +162,9 @@ bool http_server_open(const struct http_conf *conf, const struct http_listen *li
     pthread_mutex_init(&server->lock, NULL);
     take_filters(server, filters);
     for (int i = 0; i < listens_count; i++) {
-        if (!listen_open(listens[i].address, &server->sockets[i])) {
+        const struct http_listen *listen = &listens[i];
+        if (!(listen->fd ? listen_adopt(listen->fd, listen->address, &server->sockets[i])
+                         : listen_open(listen->address, &server->sockets[i]))) {
             http_server_close(server);
             return false;
         }
@@ -199,6 +196,7 @@ void http_server_close(struct http_server *server)
     }
     for (int i = 0; i < server->listens_count; i++)
         listen_close(&server->sockets[i]);
+    http_heir_close(server);
     router_unref(server->router);
     free(server->filters);
     free(server->drain);

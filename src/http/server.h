@@ -74,6 +74,7 @@ struct http_listen {
     struct tls *tls;   /* speaks HTTPS; borrowed for the server's life */
     bool redirect;     /* only says that HTTPS is elsewhere */
     int redirect_port; /* where; 0: the port of the first listener with TLS */
+    int fd; /* a listening socket that somebody else keeps, to be adopted; 0: open the address here */
 };
 
 /* Shared by all cores: sockets, limits, filters, and the router now in force. */
@@ -88,6 +89,18 @@ const char *http_server_address(const struct http_server *server, int listen_ind
 /* Puts another router in force, on all cores; requests in flight finish on theirs. Takes a reference. Any
  * thread. */
 void http_server_router(struct http_server *server, struct router *router);
+/* Before the first attach: cores do not accept until http_server_accept(); clients wait in the kernel. */
+void http_server_hold(struct http_server *server);
+/* Any thread; harmless when nothing was held. */
+void http_server_accept(struct http_server *server);
+/* A process that ends gives its resting connections to the one that follows it, through one end of a
+ * SOCK_SEQPACKET pair; the follower takes them from the other end. Neither closes a client's connection, and
+ * a request that arrives meanwhile is read by whoever has it then. What cannot be given (TLS, a request half
+ * read) is answered and closed as ever.
+ * Before http_server_drain(); skips drain_delay, since somebody else is listening. Owner: takes heir. */
+void http_server_heir(struct http_server *server, int heir);
+/* On an attached core. Owner: takes testator (closed when the other side is gone). */
+void http_server_inherit(struct http_server *server, int testator);
 /* On each core's thread, before core_run(): accepts there. Accepted sockets go to the core with the fewest
  * busy ones. */
 bool http_server_attach(struct http_server *server);

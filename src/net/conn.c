@@ -215,6 +215,12 @@ bool conn_peer_ended(struct conn *conn)
     return recv(conn->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+bool conn_has_unread(const struct conn *conn)
+{
+    char next;
+    return !conn->is_broken && !conn->is_closing && recv(conn->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void handle_closed(uv_handle_t *handle)
 {
     struct conn *conn = container_of((uv_poll_t *)(void *)handle, struct conn, poll);

@@ -87,6 +87,9 @@ void conn_abort(struct conn *conn);
 /* Whether the peer ended its direction and everything before that was read. */
 bool conn_peer_ended(struct conn *conn);
 
+/* Whether bytes wait in the kernel that nobody has read. */
+bool conn_has_unread(const struct conn *conn);
+
 /* Throws away what waits to be read. Returns as conn_read(). */
 ssize_t conn_discard(struct conn *conn);
 

@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -95,7 +96,7 @@ static void name_bound(struct listen_socket *listener)
 
 bool listen_open(const char *address, struct listen_socket *ret_socket)
 {
-    ret_socket->fd = -1;
+    *ret_socket = (struct listen_socket){ .fd = -1 };
     if (strncmp(address, "unix:", 5) == 0)
         return open_unix(address, ret_socket);
     const char *colon = strrchr(address, ':');
@@ -127,13 +128,30 @@ bool listen_open(const char *address, struct listen_socket *ret_socket)
     return listening;
 }
 
+bool listen_adopt(int fd, const char *address, struct listen_socket *ret_socket)
+{
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    *ret_socket = (struct listen_socket){ .fd = -1, .lent = true };
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || !listening)
+        return fail(&PROBLEM_ENVIRONMENT, "%s: descriptor %d is no listening socket", address, fd);
+    ret_socket->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (ret_socket->fd < 0 || fcntl(ret_socket->fd, F_SETFL, O_NONBLOCK | O_RDWR) != 0)
+        return refused(address, "listen on", errno);
+    if (strncmp(address, "unix:", 5) == 0)
+        snprintf(ret_socket->address, sizeof ret_socket->address, "%s", address);
+    else
+        name_bound(ret_socket);
+    return true;
+}
+
 void listen_close(struct listen_socket *listener)
 {
     if (listener->fd < 0)
         return;
     close(listener->fd);
     listener->fd = -1;
-    if (strncmp(listener->address, "unix:", 5) == 0)
+    if (!listener->lent && strncmp(listener->address, "unix:", 5) == 0)
         (void)unlink(listener->address + 5);
 }
 
@@ -222,6 +240,19 @@ void acceptor_close(struct acceptor *acceptor)
     close(acceptor->fd);
     if (acceptor->reserve >= 0)
         close(acceptor->reserve);
+}
+
+void acceptor_finish(struct acceptor *acceptor)
+{
+    if (!acceptor->open)
+        return;
+    for (int i = 0; i < LISTEN_BACKLOG / ACCEPTS_A_TURN && acceptor->open; i++) {
+        struct pollfd waiting = { .fd = acceptor->fd, .events = POLLIN };
+        if (poll(&waiting, 1, 0) <= 0)
+            break;
+        polled(&acceptor->poll, 0, UV_READABLE);
+    }
+    acceptor_close(acceptor);
 }
 
 void listen_peer_address(const struct sockaddr_storage *peer, char ret_text[static PEER_ADDRESS_MAX])

@@ -17,6 +17,7 @@
 
 struct listen_socket {
     int fd;                           /* -1: closed */
+    bool lent;                        /* somebody else's: a unix socket's file stays when it is closed */
     char address[LISTEN_ADDRESS_MAX]; /* as really bound: "127.0.0.1:43121", "[::1]:80", "unix:/run/x.sock" */
 };
 
@@ -24,6 +25,9 @@ struct listen_socket {
  * port 0: any. A unix socket whose owner died is replaced. Errors: false with PROBLEM_ENVIRONMENT and a
  * message that says what to do. Owner: end with listen_close(). */
 bool listen_open(const char *address, struct listen_socket *ret_socket) MUST_CHECK;
+/* Takes a duplicate of a listening socket that somebody else opened and keeps (a supervisor, systemd). It is
+ * made non-blocking. Errors: false with PROBLEM_ENVIRONMENT when fd is no listening socket. */
+bool listen_adopt(int fd, const char *address, struct listen_socket *ret_socket) MUST_CHECK;
 void listen_close(struct listen_socket *listener);
 
 /* An accepted socket: non-blocking, close-on-exec. Owner: takes fd. */
@@ -46,6 +50,8 @@ bool acceptor_open(struct acceptor *acceptor, const struct listen_socket *socket
                    void *owner) MUST_CHECK;
 /* On its core. The struct must stay until the loop has turned once more, or ended. Harmless when not open. */
 void acceptor_close(struct acceptor *acceptor);
+/* Accepts whoever waits already, so that closing resets nobody, then closes. */
+void acceptor_finish(struct acceptor *acceptor);
 
 /* "127.0.0.1", "::1" or "unix"; without the port. */
 #define PEER_ADDRESS_MAX 46

@@ -123,18 +123,20 @@ bool pg_conn_settings_stand(const struct conn *conn)
 
 /* ---- connecting ---- */
 
-static void conn_failed(struct conn *conn, const char *why)
+void pg_conn_failed(struct conn *conn, const char *why)
 {
     /* libpq's message ends with a newline and may have several lines. */
     char line[256];
     snprintf(line, sizeof line, "%.*s", (int)strcspn(why, "\n"), why);
+    if (conn->state != CONN_RESOLVING)
+        pg_resolve_doubt(conn->pool->home); /* the addresses may be old: ask again */
     pg_pool_conn_failed(conn, line[0] ? line : "connection refused");
     pg_conn_close(conn, NULL);
 }
 
 static void on_connect_late(struct timer *timer)
 {
-    conn_failed(container_of(timer, struct conn, timer), "no answer within connect_timeout");
+    pg_conn_failed(container_of(timer, struct conn, timer), "no answer within connect_timeout");
 }
 
 static void ignore_notice(void *arg, const PGresult *result)
@@ -157,7 +159,7 @@ static void set_up(struct conn *conn)
              conn->access == PG_ACCESS_READ ? "on" : "off");
     conn->state = CONN_SETTING_UP;
     if (PQsetnonblocking(conn->pg, 1) != 0 || !PQsendQuery(conn->pg, sql)) {
-        conn_failed(conn, PQerrorMessage(conn->pg));
+        pg_conn_failed(conn, PQerrorMessage(conn->pg));
         return;
     }
     pg_conn_watch(conn, UV_READABLE | (PQflush(conn->pg) > 0 ? UV_WRITABLE : 0));
@@ -172,7 +174,7 @@ static void flush_corked(struct cork *cork)
 static void read_set_up(struct conn *conn)
 {
     if (PQflush(conn->pg) < 0 || !PQconsumeInput(conn->pg)) {
-        conn_failed(conn, PQerrorMessage(conn->pg));
+        pg_conn_failed(conn, PQerrorMessage(conn->pg));
         return;
     }
     bool well = false;
@@ -192,7 +194,7 @@ static void read_set_up(struct conn *conn)
         return;
     }
     if (!well || !pg_conn_settings_stand(conn) || !PQenterPipelineMode(conn->pg)) {
-        conn_failed(conn, well ? "the settings of the connection did not hold" : PQerrorMessage(conn->pg));
+        pg_conn_failed(conn, well ? "the settings of the connection did not hold" : PQerrorMessage(conn->pg));
         return;
     }
     timer_stop(&conn->timer);
@@ -220,128 +222,22 @@ static void conn_advance(struct conn *conn)
         set_up(conn);
         break;
     default:
-        conn_failed(conn, PQerrorMessage(conn->pg));
+        pg_conn_failed(conn, PQerrorMessage(conn->pg));
     }
 }
 
-static void conn_start(struct conn *conn, const char *const *values)
+void pg_conn_start(struct conn *conn, const char *const *values)
 {
     const struct pg_home *home = conn->pool->home;
     conn->state = CONN_CONNECTING;
     conn->pg = PQconnectStartParams(home->keywords, values, 0);
     check(conn->pg != NULL);
     if (PQstatus(conn->pg) == CONNECTION_BAD || inject("pg.connect")) {
-        conn_failed(conn, PQstatus(conn->pg) == CONNECTION_BAD ? PQerrorMessage(conn->pg) : "injected");
+        pg_conn_failed(conn, PQstatus(conn->pg) == CONNECTION_BAD ? PQerrorMessage(conn->pg) : "injected");
         return;
     }
     (void)PQsetNoticeReceiver(conn->pg, ignore_notice, NULL);
     pg_conn_watch(conn, UV_WRITABLE);
-}
-
-/* ---- name lookup: each host of the URL, one after the other, all their addresses ---- */
-
-#define ADDRESSES_TEXT_BYTES 4096
-struct resolve {
-    uv_getaddrinfo_t request;
-    struct conn *conn; /* NULL: it went away meanwhile */
-    struct bytes hosts_left, ports_left, port;
-    char host[256];
-    char hosts[ADDRESSES_TEXT_BYTES], addresses[ADDRESSES_TEXT_BYTES], ports[ADDRESSES_TEXT_BYTES];
-};
-
-static void resolve_next(struct resolve *resolve);
-
-static void append(char *list, bool first, struct bytes more)
-{
-    const size_t size = strlen(list);
-    snprintf(list + size, ADDRESSES_TEXT_BYTES - size, "%s%.*s", first ? "" : ",", BYTES_ARG(more));
-}
-
-static void resolve_add(struct resolve *resolve, const char *address)
-{
-    const bool first = !resolve->hosts[0];
-    if (strlen(resolve->hosts) + strlen(resolve->host) + 64 > ADDRESSES_TEXT_BYTES)
-        return; /* enough to try */
-    append(resolve->hosts, first, bytes_of(resolve->host));
-    append(resolve->addresses, first, bytes_of(address));
-    append(resolve->ports, first, resolve->port);
-}
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
-{
-    struct resolve *resolve = container_of(request, struct resolve, request);
-    if (!resolve->conn) {
-        uv_freeaddrinfo(found);
-        free(resolve);
-        return;
-    }
-    for (const struct addrinfo *at = status == 0 ? found : NULL; at; at = at->ai_next) {
-        char address[64] = "";
-        if (at->ai_family == AF_INET)
-            uv_ip4_name((const struct sockaddr_in *)(const void *)at->ai_addr, address, sizeof address);
-        else if (at->ai_family == AF_INET6)
-            uv_ip6_name((const struct sockaddr_in6 *)(const void *)at->ai_addr, address, sizeof address);
-        if (address[0])
-            resolve_add(resolve, address);
-    }
-    uv_freeaddrinfo(found);
-    resolve_next(resolve);
-}
-
-static void resolve_end(struct resolve *resolve)
-{
-    struct conn *conn = resolve->conn;
-    const struct pg_home *home = conn->pool->home;
-    conn->resolve = NULL;
-    if (!resolve->hosts[0]) {
-        char why[320];
-        snprintf(why, sizeof why, "no address is known for the host %s", resolve->host);
-        free(resolve);
-        conn_failed(conn, why);
-        return;
-    }
-    const char *values[64];
-    check(home->options_count < (int)array_count(values));
-    memcpy(values, home->values, sizeof *values * (size_t)home->options_count);
-    values[home->options_count] = NULL;
-    values[home->host_at] = resolve->hosts;
-    values[home->hostaddr_at] = resolve->addresses;
-    values[home->port_at] = resolve->ports;
-    conn_start(conn, values);
-    free(resolve);
-}
-
-static void resolve_next(struct resolve *resolve)
-{
-    struct conn *conn = resolve->conn;
-    while (resolve->hosts_left.data) {
-        const struct bytes host = bytes_cut(&resolve->hosts_left, ',');
-        if (resolve->ports_left.data) /* one port for all, or one each */
-            resolve->port = bytes_cut(&resolve->ports_left, ',');
-        snprintf(resolve->host, sizeof resolve->host, "%.*s", BYTES_ARG(host));
-        if (host.size == 0 || host.data[0] == '/' || host.data[0] == '@') {
-            resolve_add(resolve, ""); /* a socket: libpq takes it from the host itself */
-            continue;
-        }
-        static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
-        if (uv_getaddrinfo(core_loop(conn->pool->core), &resolve->request, on_resolved, resolve->host, NULL,
-                           &hints) == 0)
-            return;
-    }
-    resolve_end(resolve);
-}
-
-static void resolve_start(struct conn *conn)
-{
-    const struct pg_home *home = conn->pool->home;
-    struct resolve *resolve = calloc(1, sizeof *resolve);
-    check(resolve != NULL);
-    resolve->conn = conn;
-    resolve->hosts_left = bytes_of(home->values[home->host_at]);
-    resolve->ports_left = bytes_of(home->values[home->port_at]);
-    conn->resolve = resolve;
-    conn->state = CONN_RESOLVING;
-    resolve_next(resolve);
 }
 
 /* ---- birth and death ---- */
@@ -375,9 +271,9 @@ void pg_conn_open(struct pg_pool *pool, enum role role)
     pool->role_opening[role]++;
     timer_start(&conn->timer, core_now_ns() + pool->conf.connect_timeout_ns);
     if (pool->home->resolves)
-        resolve_start(conn);
+        pg_resolve_start(conn);
     else
-        conn_start(conn, pool->home->values);
+        pg_conn_start(conn, pool->home->values);
 }
 
 void pg_conn_close(struct conn *conn, const char *why)
@@ -392,11 +288,7 @@ void pg_conn_close(struct conn *conn, const char *why)
     }
     timer_stop(&conn->timer);
     unwatch(conn);
-    if (conn->resolve) {
-        conn->resolve->conn = NULL;
-        (void)uv_cancel((uv_req_t *)&conn->resolve->request);
-        conn->resolve = NULL;
-    }
+    pg_resolve_forget(conn);
     pg_cancel_orphan(conn);
     pg_pool_conn_gone(conn); /* still with its old state: the counts depend on it */
     conn->state = CONN_DEAD;

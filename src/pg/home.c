@@ -115,6 +115,7 @@ bool pg_home_open(const char *url, const struct pg_conf *conf, int cores, struct
     pthread_mutex_init(&home->lock, NULL);
     atomic_store(&home->references, 1);
     atomic_store(&home->budget, conf->max);
+    atomic_store(&home->shares, 1);
     atomic_store(&home->entitled, ENTITLED);
     for (int i = 0; i < METRIC_CORES_MAX; i++) {
         home->slots[i].home = home;
@@ -183,7 +184,7 @@ void pg_home_detach(struct pg_pool *pool)
 
 static int64_t extras_max(struct pg_home *home)
 {
-    return atomic_load(&home->budget) - atomic_load(&home->entitled) * home->cores;
+    return pg_home_budget(home) - atomic_load(&home->entitled) * home->cores;
 }
 
 bool pg_home_take(struct pg_pool *pool)
@@ -243,6 +244,15 @@ void pg_home_spare_cancel(struct pg_home *home)
 {
     if (atomic_exchange(&home->cancels_waiting, false))
         pg_home_tell_all(home, on_spared);
+}
+
+void pg_home_share(struct pg_home *home, int shares)
+{
+    check(shares >= 1);
+    atomic_store(&home->shares, shares);
+    for (int i = 0; i < METRIC_CORES_MAX; i++)
+        if (atomic_exchange(&home->slots[i].hungry, false))
+            tell(&home->slots[i], on_spared);
 }
 
 void pg_home_give(struct pg_pool *pool)

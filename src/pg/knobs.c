@@ -72,6 +72,14 @@ const struct knob pg_knobs[] = {
     POOL_KNOB("hold_warning", hold_warning_ns, .kind = KNOB_DURATION, .min = NS_PER_MS,
               .max = 24 * 3600 * NS_PER_S, .preset = 60 * NS_PER_S,
               .doc = "A session that one request holds longer is logged with its route."),
+    POOL_KNOB("dns_ttl", dns_ttl_ns, .kind = KNOB_DURATION, .min = 0, .max = 24 * 3600 * NS_PER_S,
+              .preset = 30 * NS_PER_S,
+              .doc =
+                  "How long the addresses of the database's host are used before the name service is asked "
+                  "again; after a connection that failed it is asked at once."),
+    POOL_KNOB("dns_stale", dns_stale_ns, .kind = KNOB_DURATION, .min = 0, .max = 7 * 24 * 3600 * NS_PER_S,
+              .preset = 24 * 3600 * NS_PER_S,
+              .doc = "How old addresses may be that are used while the name service fails or is slow."),
     { 0 }
 };
 
@@ -119,7 +127,12 @@ struct metric pg_lane_losses =
     COUNTER("lane_losses", "statements", "Statements that lost their lane by being slow.");
 struct metric pg_errors = COUNTER("errors", "errors", "Refusals of the server, by class of SQLSTATE.");
 
+struct metric pg_stale_addresses =
+    COUNTER("stale_addresses", "connections",
+            "Connections made to old addresses, for the name service did not answer.");
+
 struct metric *const pg_metrics[] = {
+    &pg_stale_addresses,
     &pg_wait_seconds,
     &pg_hold_seconds,
     &pg_query_seconds,

@@ -201,6 +201,7 @@ struct pg_conf {
     int64_t breaker_failures, breaker_pause_ns;
     int64_t retry_percent; /* of what goes well may be sent again */
     int64_t transaction_idle_timeout_ns, hold_warning_ns;
+    int64_t dns_ttl_ns, dns_stale_ns;
 };
 extern const struct knob pg_knobs[]; /* section "pools" */
 extern struct metric *const pg_metrics[];
@@ -214,6 +215,9 @@ struct pg_home;
  * Errors: false with PROBLEM_CONFIG when it cannot be parsed, or when conf->max is less than 2 * cores. */
 bool pg_home_open(const char *url, const struct pg_conf *conf, int cores, struct pg_home **ret_home);
 void pg_home_close(struct pg_home *home); /* after the last pool */
+/* While two processes serve side by side each keeps to a share of the connections: 1 all, 2 half of them.
+ * Idle ones beyond it are closed within a tick. Any thread. */
+void pg_home_share(struct pg_home *home, int shares);
 /* "host:port/database as user", for logs and messages: no password. */
 const char *pg_home_label(const struct pg_home *home);
 

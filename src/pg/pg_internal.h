@@ -212,6 +212,14 @@ static inline bool pg_conn_idle(const struct conn *conn)
            !conn->cancel && !conn->stuffed;
 }
 
+/* resolve.c: looks up the host's addresses, then pg_conn_start(). */
+void pg_resolve_start(struct conn *conn);
+void pg_resolve_forget(struct conn *conn);
+/* The addresses known lead nowhere: the next connection asks again. Any thread. */
+void pg_resolve_doubt(struct pg_home *home);
+/* conn.c: with the options of the home, or those with addresses. */
+void pg_conn_start(struct conn *conn, const char *const *values);
+void pg_conn_failed(struct conn *conn, const char *why);
 /* pipeline.c: sends a run's batch, whole or not at all. False: the connection broke; it is closed,
  * run->outcome UNSENT. */
 bool pg_conn_submit(struct conn *conn, struct run *run);
@@ -341,6 +349,16 @@ struct home_slot {
     struct pg_pool *pool;
     _Atomic bool hungry; /* was refused a connection and has fibers waiting */
 };
+#define HOSTS_KNOWN_MAX     8
+#define ADDRESSES_KNOWN_MAX 16
+/* What the name service said last. */
+struct known_host {
+    char name[256];
+    char addresses[ADDRESSES_KNOWN_MAX][64];
+    int count;
+    int64_t asked_ns; /* when it was said; monotonic */
+    bool doubted;
+};
 struct pg_home {
     struct pg_conf conf;
     int cores;
@@ -349,6 +367,7 @@ struct pg_home {
     bool resolves; /* a host is a name: look it up off the loop */
     char *label;
     _Atomic int64_t budget, entitled, extras;
+    _Atomic int shares;                 /* processes that live on the budget */
     _Atomic bool measured;              /* the server said how many connections it has */
     _Atomic int64_t server_connections; /* that it allows; 0: not known yet */
     _Atomic bool misfits;               /* not even one connection a core fits: `misfit` says why */
@@ -356,9 +375,18 @@ struct pg_home {
     _Atomic int cancels;
     _Atomic bool cancels_waiting; /* some pool has more to cancel */
     _Atomic int references;       /* pools, messages under way, the opener */
-    pthread_mutex_t lock;         /* slots */
+    pthread_mutex_t lock;         /* slots, known */
+    struct known_host known[HOSTS_KNOWN_MAX];
+    int known_count;
     struct home_slot slots[METRIC_CORES_MAX];
 };
+/* Our share of it; what each core must have stands above everything else. */
+static inline int64_t pg_home_budget(struct pg_home *home)
+{
+    const int64_t share = atomic_load(&home->budget) / atomic_load(&home->shares);
+    const int64_t least = atomic_load(&home->entitled) * home->cores;
+    return share > least ? share : least;
+}
 /* Counts one more connection of this core. False: the budget is used up. */
 bool pg_home_take(struct pg_pool *pool);
 void pg_home_give(struct pg_pool *pool);
@@ -377,8 +405,8 @@ void pg_home_detach(struct pg_pool *pool);
 void pg_pool_asked(struct pg_pool *pool);
 
 /* ---- metrics ---- */
-extern struct metric pg_wait_seconds, pg_hold_seconds, pg_query_seconds, pg_lanes, pg_writers, pg_sessions,
-    pg_in_flight, pg_waiting, pg_connects, pg_connect_failures, pg_breaks, pg_retries, pg_abandoned,
-    pg_cancels, pg_cancels_queued, pg_moved, pg_transactions_ended, pg_held_long, pg_acquire_timeouts,
-    pg_retries_refused, pg_breaker_open, pg_breaker_opens, pg_breaker_refused, pg_recycled, pg_max,
-    pg_prepared, pg_lane_losses, pg_errors;
+extern struct metric pg_stale_addresses, pg_wait_seconds, pg_hold_seconds, pg_query_seconds, pg_lanes,
+    pg_writers, pg_sessions, pg_in_flight, pg_waiting, pg_connects, pg_connect_failures, pg_breaks,
+    pg_retries, pg_abandoned, pg_cancels, pg_cancels_queued, pg_moved, pg_transactions_ended, pg_held_long,
+    pg_acquire_timeouts, pg_retries_refused, pg_breaker_open, pg_breaker_opens, pg_breaker_refused,
+    pg_recycled, pg_max, pg_prepared, pg_lane_losses, pg_errors;

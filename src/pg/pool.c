@@ -476,7 +476,7 @@ void pg_pool_sweep(struct turn_task *task)
  * promises one. */
 void pg_pool_asked(struct pg_pool *pool)
 {
-    const int64_t fair = atomic_load(&pool->home->budget) / pool->home->cores;
+    const int64_t fair = pg_home_budget(pool->home) / pool->home->cores;
     if (pool->open <= atomic_load(&pool->home->entitled))
         return;
     pool->give_up = pool->open > fair ? pool->open - fair : 1;

@@ -28,8 +28,8 @@ static bool is_spare(const struct conn *conn, int64_t now_ns)
 static bool over_budget(struct pg_pool *pool)
 {
     struct pg_home *home = pool->home;
-    return pool->extras > 0 && atomic_load(&home->extras) >
-                                   atomic_load(&home->budget) - atomic_load(&home->entitled) * home->cores;
+    return pool->extras > 0 &&
+           atomic_load(&home->extras) > pg_home_budget(home) - atomic_load(&home->entitled) * home->cores;
 }
 
 /* A limit was lowered: who stands in its way ends after its work. */

@@ -14,7 +14,7 @@
 // SIGTERM: the exit code must be 0 and no sanitizer may have spoken. When the test fails, its log is printed.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -95,11 +95,14 @@ class Server extends Client {
     const fits = typeof wish === "function" ? wish : (line) => Object.entries(wish).every(([k, v]) => (v instanceof RegExp ? v.test(line[k]) : line[k] === v));
     return eventually(() => this.lines.find(fits), options);
   }
-  get pid() { return this.child.pid; }
+  /** The server's process: its supervisor's newest child, where it has one. */
+  get pid() { return this.supervised ? (childrenOf(this.child.pid).at(-1) ?? this.child.pid) : this.child.pid; }
+  get supervisorPid() { return this.supervised ? this.child.pid : undefined; }
   get running() { return this.child.exitCode === null && this.child.signalCode === null; }
   /** Resident memory in bytes, of the server and its children. */
   rss() { return family(this.pid).reduce((sum, pid) => sum + status(pid, "VmRSS") * 1024, 0); }
-  descriptors() { return family(this.pid).length; }
+  /** How many descriptors the server has open. */
+  descriptors() { return readdirSync(`/proc/${this.pid}/fd`).length; }
 
   /** A bare socket to the public door. */
   wire(options) { return Wire.open(this.port, this.host, options); }
@@ -159,11 +162,10 @@ class Server extends Client {
 function status(pid, field) {
   try { return Number(new RegExp(`^${field}:\\s*(\\d+)`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0); } catch { return 0; }
 }
-function family(pid) {
-  let children = [];
-  try { children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number); } catch { /* gone */ }
-  return [pid, ...children.flatMap(family)];
+function childrenOf(pid) {
+  try { return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number); } catch { return []; }
 }
+const family = (pid) => [pid, ...childrenOf(pid).flatMap(family)];
 
 /**
  * Starts `lintel serve` on an app.
@@ -176,6 +178,8 @@ function family(pid) {
  *   env, words further environment and command-line words;   command: "serve" or "dev"
  *   tls        { ca, … } of node's https: the server speaks HTTPS, and this is how to trust it
  *   ready      false: do not wait until it is ready
+ *   prepare    called with the app folder before the start
+ *   binary     another file to start than the binary under test;   stderr: where its log goes, as child_process's stdio
  *   expectExit the exit code that its end must have (0); null: any
  */
 export async function serve(t, options = {}) {
@@ -186,17 +190,19 @@ export async function serve(t, options = {}) {
   const dir = folder(t, app);
   const [port, adminPort] = [await freePort(), await freePort()];
   settle(dir, adminPort, config);
+  options.prepare?.(dir);
 
   const server = new Server(`${options.tls ? "https" : "http"}://127.0.0.1:${port}`, { tls: options.tls, protocol: options.protocol ?? Number(process.env.LINTEL_TEST_HTTP ?? 1) });
   Object.assign(server, { port, host: "127.0.0.1", dir, postgres, database, expectExit, admin: new Client(`http://127.0.0.1:${adminPort}`) });
-  server.child = spawn(LINTEL, [command, dir, "--listen", `127.0.0.1:${port}`, ...words], {
+  server.supervised = command === "serve" && !words.includes("--no-supervisor");
+  server.child = spawn(options.binary ?? LINTEL, [command, dir, "--listen", `127.0.0.1:${port}`, ...words], {
     env: { ...process.env, ...SANITIZER_OPTIONS, LINTEL_DATABASE_URL: options.url ?? postgres.url(database), ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", options.stderr ?? "pipe"],
   });
   server.finished = new Promise((ok) => server.child.on("close", (code, signal) => ok({ code, signal })));
   const started = new Promise((_, bad) => server.child.on("error", (error) => bad(error.code === "ENOENT" ? new Error(`${LINTEL} does not exist: make build`) : error)));
   started.catch(() => {});
-  for (const stream of [server.child.stdout, server.child.stderr]) stream.setEncoding("utf8").on("data", (text) => { server.log += text; });
+  for (const stream of [server.child.stdout, server.child.stderr].filter(Boolean)) stream.setEncoding("utf8").on("data", (text) => { server.log += text; });
 
   reportOnFailure(t, () => `--- the server's log (its last 60 lines)\n${server.log.split("\n").slice(-60).join("\n")}`);
   afterTest(t, async () => {

@@ -1,0 +1,138 @@
+// The binary is replaced while clients ask: nobody notices.
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assert, eventually, lintel, LINTEL, serve, SLOWNESS, sleep, startPostgres, test } from "../lib/lintel.mjs";
+import { Load } from "../lib/load.mjs";
+import { afterTest } from "../lib/scope.mjs";
+
+const sql = "CREATE TABLE thing (id bigint PRIMARY KEY, name text NOT NULL); INSERT INTO thing SELECT n, 'lamp ' || n FROM generate_series(1, 100) n";
+const app = { "resources/thing.yaml": "table: public.thing\naccess: public\n" };
+const upgrade = (api, ...words) => lintel(["ctl", "--app", api.dir, "--json", "upgrade", ...words], { timeoutMs: 100000 });
+
+/** A binary of one's own, which may be replaced. */
+function binary(t) {
+  const dir = mkdtempSync(join(tmpdir(), "lintel-binary-"));
+  afterTest(t, () => rmSync(dir, { recursive: true, force: true }));
+  const path = join(dir, "lintel");
+  copyFileSync(LINTEL, path);
+  return path;
+}
+const upgrades = (api) => api.lines.filter((line) => line.event === "supervisor_replaced").length;
+
+test("an upgrade under load fails no request, breaks no connection, and keeps the main pid", async (t) => {
+  const path = binary(t);
+  const api = await serve(t, { sql, app, binary: path });
+  const kept = new Load(t, api, (client, n) => client.get(`/v1/thing/${1 + (n % 100)}`).expect(200));
+  const fresh = new Load(t, api, (client, n) => client.get(`/v1/thing/${1 + (n % 100)}`).expect(200), { clients: 2, fresh: true });
+  await kept.well(50);
+  const [main, first] = [api.child.pid, api.pid];
+  for (let round = 1; round <= 3; round++) {
+    copyFileSync(LINTEL, `${path}.new`);
+    renameSync(`${path}.new`, path); // as a package manager would
+    api.signal("SIGUSR2");
+    await eventually(() => upgrades(api) === round, { withinMs: 20000 });
+    await eventually(() => api.lines.filter((line) => line.event === "server_retired").length === round, { withinMs: 20000 });
+    await kept.well(50);
+  }
+  await kept.stop();
+  await fresh.stop();
+  assert.deepEqual(Object.keys(kept.outcomes), ["200"], JSON.stringify(kept.outcomes));
+  assert.deepEqual(Object.keys(fresh.outcomes), ["200"], JSON.stringify(fresh.outcomes));
+  assert.equal(api.child.pid, main);
+  assert.ok(api.running);
+  assert.notEqual(api.pid, first);
+  const metrics = await api.metrics();
+  assert.equal(metrics("lintel_server_upgrades_total"), 3);
+  assert.ok(metrics("lintel_http_inherited_total") > 0, "connections came from the server before");
+  for (const line of api.lines.filter((l) => l.event === "server_retired")) assert.equal(line.status, 0);
+});
+
+test("a connection that rests is the same connection afterwards, and a request half sent is answered", async (t) => {
+  const api = await serve(t, { sql, app });
+  const resting = await api.wire(), halfway = await api.wire();
+  await resting.send("GET /v1/thing/1 HTTP/1.1\r\nHost: x\r\n\r\n");
+  assert.equal((await resting.responses(1))[0].status, 200);
+  await halfway.send("GET /v1/thing/2 HTTP/1.1\r\nHost: x\r\n"); // its head is not complete: it stays where it is
+  await sleep(50 * SLOWNESS);
+  api.signal("SIGUSR2");
+  await api.logged({ event: "supervisor_replaced" }, { withinMs: 20000 });
+  await halfway.send("\r\n");
+  assert.equal((await halfway.responses(1))[0].status, 200);
+  await api.logged({ event: "server_retired" }, { withinMs: 20000 });
+  await resting.send("GET /v1/thing/3 HTTP/1.1\r\nHost: x\r\n\r\n");
+  assert.equal((await resting.responses(2))[1].status, 200);
+  resting.close();
+  halfway.close();
+});
+
+test("many resting connections change processes, more than the kernel queues at once", async (t) => {
+  const api = await serve(t, { sql, app });
+  const wires = [];
+  for (let i = 0; i < 400; i += 50) wires.push(...await Promise.all(Array.from({ length: 50 }, () => api.wire())));
+  const ask = (n) => Promise.all(wires.map(async (wire) => {
+    await wire.send("GET /v1/thing/1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    return (await wire.responses(n, 20000 * SLOWNESS))[n - 1].status;
+  }));
+  assert.ok((await ask(1)).every((status) => status === 200));
+  api.signal("SIGUSR2");
+  await api.logged({ event: "server_retired" }, { withinMs: 30000 });
+  assert.ok((await ask(2)).every((status) => status === 200));
+  assert.ok((await api.metrics())("lintel_http_inherited_total") >= 400);
+  for (const wire of wires) wire.close();
+});
+
+test("a binary that cannot serve is told, and the old one goes on", async (t) => {
+  const path = binary(t);
+  const api = await serve(t, { sql, app, binary: path, config: { process: { upgrade_timeout: "2s" } } });
+  const pid = api.pid;
+  const failed = async (text, mode = 0o755) => {
+    rmSync(path, { force: true });
+    if (text !== null) writeFileSync(path, text), chmodSync(path, mode);
+    const before = api.lines.filter((l) => l.event === "upgrade_failed" || l.event === "upgrade_refused").length;
+    api.signal("SIGUSR2");
+    return await eventually(() => api.lines.filter((l) => l.event === "upgrade_failed" || l.event === "upgrade_refused")[before], { withinMs: 20000 });
+  };
+  assert.match((await failed(null)).message, /no program/);
+  assert.match((await failed("nonsense", 0o644)).message, /no program/);
+  assert.match((await failed("\x7fELF broken")).message, /cannot be executed/);
+  assert.match((await failed("#!/bin/sh\nexit 0\n")).message, /exit code 0 before it was ready/);
+  assert.match((await failed("#!/bin/sh\nkill -SEGV $$\n")).message, /signal 11/);
+  assert.match((await failed("#!/bin/sh\nexec sleep 60\n")).message, /not ready in time/);
+  await api.get("/v1/thing/1").expect(200);
+  assert.equal(api.pid, pid);
+  rmSync(path, { force: true });
+  copyFileSync(LINTEL, path); // and then it is well again
+  api.signal("SIGUSR2");
+  await api.logged({ event: "supervisor_replaced" }, { withinMs: 20000 });
+  await eventually(() => api.pid !== pid);
+  await api.get("/v1/thing/1").expect(200);
+});
+
+test("a server that crashes after an upgrade is restarted by the new supervisor", async (t) => {
+  const api = await serve(t, { sql, app });
+  api.signal("SIGUSR2");
+  await api.logged({ event: "server_retired" }, { withinMs: 20000 });
+  const pid = api.pid;
+  process.kill(pid, "SIGKILL");
+  api.close(); // its connections died with that server
+  await eventually(() => api.pid !== pid && api.pid !== api.supervisorPid);
+  await api.get("/v1/thing/1").expect(200);
+  api.admin.close();
+  await eventually(async () => (await api.metrics())("lintel_server_restarts_total", { reason: "killed" }) === 1);
+  assert.equal((await api.metrics())("lintel_server_upgrades_total"), 1);
+});
+
+test("during an upgrade both servers together stay below max_connections", async (t) => {
+  const postgres = await startPostgres({ own: true, t, settings: { max_connections: "14", superuser_reserved_connections: "3", log_connections: "off" } });
+  const api = await serve(t, { sql, app, postgres, config: { pools: { max: 10, reserve: 1 } }, words: ["--cores", "1"] });
+  const load = new Load(t, api, (client, n) => client.get(`/v1/thing/${1 + (n % 100)}`).expect(200), { clients: 24 });
+  await load.well(100);
+  for (let round = 1; round <= 2; round++) {
+    api.signal("SIGUSR2");
+    await eventually(() => api.lines.filter((line) => line.event === "server_retired").length === round, { withinMs: 20000 });
+  }
+  await load.stop();
+  assert.deepEqual(Object.keys(load.outcomes), ["200"], JSON.stringify(load.outcomes));
+  assert.doesNotMatch(readFileSync(join(postgres.dir, "log"), "utf8"), /too many clients|remaining connection slots/);
+});
