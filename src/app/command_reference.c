@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/modules.h"
+#include "base/inject.h"
 #include "base/metric.h"
 #include "base/text.h"
 #include "features/observe/exposition.h"
@@ -178,6 +179,16 @@ static void print_resource_schema(void)
     print_schema(resource_schema_write);
 }
 
+static void print_inject(void)
+{
+    printf(
+        "# Injected failures\n\nFor tests: a server started with LINTEL_INJECT=NAME[:N[+]],… fails there at "
+        "the Nth pass (from the Nth on). Printed by `lintel reference inject`.\n\n"
+        "| name | what is pretended |\n|---|---|\n");
+    for (const struct inject_point *point = inject_points; point->name; point++)
+        printf("| `%s` | %s |\n", point->name, point->doc);
+}
+
 static const struct {
     const char *name;
     void (*print)(void);
@@ -186,6 +197,7 @@ static const struct {
     { "metrics", print_metrics },
     { "problems", print_problems },
     { "commands", print_commands },
+    { "inject", print_inject }, /* of tests: not among the pages in docs/ */
     { "lintel.schema.json", print_config_schema },
     { "resource.schema.json", print_resource_schema },
 };

@@ -9,6 +9,7 @@
 #include "app/modules.h"
 #include "app/supervised.h"
 #include "base/clock.h"
+#include "base/inject.h"
 #include "kit/ctl.h"
 #include "net/conn.h"
 #include "net/listen.h"
@@ -175,22 +176,27 @@ static void accepted(void *owner, int fd, const struct sockaddr_storage *peer)
 {
     struct ctl *ctl = owner;
     (void)peer;
+    inject_spared = true; /* points are armed through this door */
     struct asker *asker = ctl->askers < CTL_ASKERS_MAX && may_ask(fd) ? calloc(1, sizeof *asker) : NULL;
     if (!asker || !conn_open(&asker->conn, fd, &asker_events)) {
         free(asker);
         close(fd);
+        inject_spared = false;
         return;
     }
     asker->ctl = ctl;
     ctl->askers++;
     conn_watch(&asker->conn, 0);
-    const struct fiber_plan plan = {
-        .name = "ctl", .run = asker_run, .arg = asker, .deadline_ns = core_now_ns() + CTL_QUESTION_NS
-    };
+    const struct fiber_plan plan = { .name = "ctl",
+                                     .run = asker_run,
+                                     .arg = asker,
+                                     .deadline_ns = core_now_ns() + CTL_QUESTION_NS,
+                                     .spared = true };
     if (!fiber_start(&plan)) {
         failure_clear();
         conn_close(&asker->conn);
     }
+    inject_spared = false;
 }
 
 /* The socket's folder: ours, and closed to others where it lies in a place for all. */

@@ -18,6 +18,8 @@ void ctl_free(struct ctl *ctl);
 
 /* ctl_status.c: the verbs whose room is the house. */
 extern const struct ctl_verb house_verbs[];
+/* ctl_inject.c */
+bool ctl_inject_run(void *room, int argc, const char *const *argv, struct text *answer);
 
 /* Every verb, the house's own first. */
 void ctl_each(void (*see)(const struct ctl_verb *verb, void *arg), void *arg);

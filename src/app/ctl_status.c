@@ -36,5 +36,9 @@ const struct ctl_verb house_verbs[] = {
       .usage = "status",
       .summary = "Version, process, addresses, what is in flight.",
       .run = status_run },
+    { .name = "inject",
+      .usage = "inject [LIST]",
+      .summary = "Tests only: arms failures by name in a server started with LINTEL_INJECT.",
+      .run = ctl_inject_run },
     { 0 },
 };

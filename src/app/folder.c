@@ -7,18 +7,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/inject.h"
+
 #define FILES_MAX      10000
 #define FILE_BYTES_MAX (1 << 20)
 
 bool file_read(struct arena *arena, const char *path, size_t bytes_max, struct bytes *ret_text)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = inject("file.read") ? (errno = EIO, -1) : open(path, O_RDONLY | O_CLOEXEC);
     struct stat stat;
     if (fd < 0 || fstat(fd, &stat) != 0) {
         const int error = errno;
         if (fd >= 0)
             close(fd);
-        return fail(&PROBLEM_CONFIG, "%s: cannot be read: %s", path, strerror(error));
+        return fail(&PROBLEM_ENVIRONMENT, "%s: cannot be read: %s", path, strerror(error));
     }
     char *data = NULL;
     size_t size = 0;
@@ -51,7 +53,7 @@ bool folder_read(struct arena *arena, const char *folder, const char *subfolder,
     DIR *dir = opendir(path);
     if (!dir)
         return errno == ENOENT ? true
-                               : fail(&PROBLEM_CONFIG, "%s: cannot be read: %s", path, strerror(errno));
+                               : fail(&PROBLEM_ENVIRONMENT, "%s: cannot be read: %s", path, strerror(errno));
     struct resource_source *sources = NULL;
     int count = 0, room = 0;
     bool sound = true;

@@ -31,6 +31,7 @@ struct house {
     struct signal poke, tls_poke;
     bool tls_force;
     bool poke_files, announced, reloading;
+    int64_t again_in_ns;   /* a refresh failed for a reason that passes: it is tried again; 0: none */
     _Atomic bool stopping; /* read by every core */
     int cores_draining;
     int64_t started_ns;

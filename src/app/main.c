@@ -74,7 +74,13 @@ static void suggest_line(const struct command *command, void *arg)
 
 int main(int argc, char **argv)
 {
-    inject_set(getenv("LINTEL_INJECT"));
+    const char *unknown = inject_open(getenv("LINTEL_INJECT"));
+    if (unknown) {
+        fprintf(stderr,
+                "lintel: LINTEL_INJECT: there is no point `%s`; `lintel reference inject` lists them\n",
+                unknown);
+        return EXIT_USAGE;
+    }
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         help(argc < 2 ? stderr : stdout);

@@ -9,6 +9,8 @@
 #include "model/plan.h"
 #include <stdlib.h>
 
+#define AGAIN_MOST_NS (30 * NS_PER_S)
+
 static const char *const watched[] = { "resources", "queries", NULL };
 
 /* ---- putting in force ---- */
@@ -278,6 +280,18 @@ static bool first_snapshot(struct house *house)
     return false;
 }
 
+/* What failed for a reason that passes (the database, a file that is just being replaced) is not forgotten:
+ * nobody pokes a second time for the same change. Declarations with errors wait for the next change. */
+static void refresh_later(struct house *house)
+{
+    if (failure_here->problem == &PROBLEM_CONFIG)
+        return;
+    house->poke_files = true;
+    house->again_in_ns = house->again_in_ns ? house->again_in_ns * 2 : NS_PER_S / 2;
+    if (house->again_in_ns > AGAIN_MOST_NS)
+        house->again_in_ns = AGAIN_MOST_NS;
+}
+
 static void look(struct house *house, bool poked)
 {
     const uint64_t stamp =
@@ -289,9 +303,13 @@ static void look(struct house *house, bool poked)
     const bool schema = asked && fingerprint != house->fingerprint;
     house->files_stamp = stamp;
     house->poke_files = false;
-    if ((files || schema) && !snapshot_refresh(house, schema))
+    if ((files || schema) && !snapshot_refresh(house, schema)) {
+        refresh_later(house);
         log_event(LOG_WARN, "refresh_failed", "\"message\":\"%s\",\"cause\":\"%s\"",
                   log_string_z(failure_here->message), log_string_z(failure_here->cause));
+    } else if (asked) {
+        house->again_in_ns = 0;
+    }
     (void)poked;
     failure_clear();
     fiber_deadline_set(0);
@@ -311,7 +329,9 @@ void snapshot_watch(void *arg)
         (void)core_post(house->cores[i], listen_for_change, house);
     const int64_t every_ns = house->dev ? 500 * NS_PER_MS : house->conf->schema_poll_ns;
     while (!house->stopping) {
-        const bool poked = signal_wait(&house->poke, "a change", core_now_ns() + every_ns);
+        const int64_t in_ns =
+            house->poke_files && house->again_in_ns < every_ns ? house->again_in_ns : every_ns;
+        const bool poked = signal_wait(&house->poke, "a change", core_now_ns() + in_ns);
         signal_reset(&house->poke);
         if (!poked && failure_here->problem == &PROBLEM_CANCELLED)
             return;

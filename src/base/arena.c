@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/inject.h"
+
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
 #define __SANITIZE_ADDRESS__ 1
@@ -93,6 +95,10 @@ void *arena_alloc(struct arena *arena, size_t size)
             return NULL;
         }
         size = 1;
+    }
+    if (unlikely(inject_armed) && arena->ceiling_bytes && arena->chunks && inject_hit("arena.ceiling")) {
+        arena->exhausted = true;
+        return NULL;
     }
     size = (size + 15) & ~(size_t)15;
     if (likely(size <= (size_t)(arena->end - arena->at))) {

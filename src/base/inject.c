@@ -1,27 +1,81 @@
 #include "base/inject.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define POINTS_MAX 32
-static struct point {
+const struct inject_point inject_points[] = {
+    { "arena.ceiling", "A request's memory is used up: a block behind its first one is refused." },
+    { "fiber.cancel", "A request is cancelled as it begins to wait." },
+    { "fiber.deadline", "The deadline passes as a fiber begins to wait." },
+    { "fiber.late", "The time that one wait may take is over as it begins." },
+    { "fiber.stack", "The kernel refuses a fiber's stack." },
+    { "fiber.start", "There are as many fibers as there may be." },
+    { "fiber.wake", "A wait ends though nothing came." },
+    { "file.read", "A file of the app folder cannot be read." },
+    { "http.body.late", "The rest of a body does not come in time." },
+    { "net.accept", "accept() finds no free descriptor (EMFILE)." },
+    { "net.open", "An accepted socket cannot be watched." },
+    { "net.read", "Reading from a client finds the connection reset." },
+    { "net.read.again", "Reading from a client finds nothing yet (EAGAIN)." },
+    { "net.write", "Writing to a client finds the connection reset." },
+    { "net.write.again", "Writing to a client finds its buffer full (EAGAIN)." },
+    { "net.write.partial", "Writing to a client takes one byte." },
+    { "offload.queue", "No helper thread takes the work." },
+    { "pg.budget", "There are as many connections to PostgreSQL as there may be." },
+    { "pg.cancel", "Stopping a statement cannot be asked for." },
+    { "pg.cancel.lost", "Asking to stop a statement has no effect." },
+    { "pg.commit.lost", "The connection breaks behind a commit, before its answer is read." },
+    { "pg.connect", "PostgreSQL refuses a connection." },
+    { "pg.describe", "The connection breaks as a statement's types are asked for." },
+    { "pg.handshake", "The connection breaks while it is made." },
+    { "pg.receive", "The connection breaks before an answer is read." },
+    { "pg.resolve", "PostgreSQL's host has no address." },
+    { "pg.send", "The connection breaks before a batch is whole on it." },
+    { "pg.send.full", "Sending to PostgreSQL finds the buffer full (EAGAIN)." },
+    { "pg.setup", "The connection breaks while it is set up." },
+    { "timer.early", "A timer goes off at once." },
+    { 0 },
+};
+#define POINTS   (sizeof inject_points / sizeof *inject_points - 1)
+
+#define ARMS_MAX 32
+static struct arm {
     char name[64];
     long from, until, seen; /* hits when from <= seen <= until */
-} points[POINTS_MAX];
-static int points_count;
+} arms[ARMS_MAX];
+static int arms_count;
+static long passed[POINTS], hits[POINTS];
+static bool allowed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 bool inject_armed;
+_Thread_local bool inject_spared;
+
+static const struct inject_point *find(const char *name)
+{
+    for (const struct inject_point *point = inject_points; point->name; point++)
+        if (strcmp(point->name, name) == 0)
+            return point;
+    return NULL;
+}
 
 bool inject_hit(const char *name)
 {
     bool hit = false;
+    if (inject_spared)
+        return false;
     pthread_mutex_lock(&lock);
-    for (int i = 0; i < points_count; i++)
-        if (strcmp(points[i].name, name) == 0) {
-            points[i].seen++;
-            hit |= points[i].seen >= points[i].from && points[i].seen <= points[i].until;
+    for (int i = 0; i < arms_count; i++)
+        if (strcmp(arms[i].name, name) == 0) {
+            arms[i].seen++;
+            hit |= arms[i].seen >= arms[i].from && arms[i].seen <= arms[i].until;
         }
+    const struct inject_point *point = find(name);
+    if (point) {
+        passed[point - inject_points]++;
+        hits[point - inject_points] += hit;
+    }
     pthread_mutex_unlock(&lock);
     return hit;
 }
@@ -29,26 +83,53 @@ bool inject_hit(const char *name)
 void inject_set(const char *list)
 {
     pthread_mutex_lock(&lock);
-    points_count = 0;
-    while (list && *list && points_count < POINTS_MAX) {
+    arms_count = 0;
+    memset(passed, 0, sizeof passed);
+    memset(hits, 0, sizeof hits);
+    while (list && *list && arms_count < ARMS_MAX) {
         const size_t size = strcspn(list, ",");
-        struct point *point = &points[points_count];
-        *point = (struct point){ .from = 1, .until = __LONG_MAX__ };
+        struct arm *arm = &arms[arms_count];
+        *arm = (struct arm){ .from = 1, .until = __LONG_MAX__ };
         const char *colon = memchr(list, ':', size);
         const size_t name_size = colon ? (size_t)(colon - list) : size;
-        if (name_size > 0 && name_size < sizeof point->name) {
-            memcpy(point->name, list, name_size);
+        if (name_size > 0 && name_size < sizeof arm->name) {
+            memcpy(arm->name, list, name_size);
             if (colon) {
                 char *end;
-                point->from = strtol(colon + 1, &end, 10);
-                point->until = *end == '+' ? __LONG_MAX__ : point->from;
+                arm->from = strtol(colon + 1, &end, 10);
+                arm->until = *end == '+' ? __LONG_MAX__ : arm->from;
             }
-            points_count++;
+            arms_count++;
         }
         list += size;
         if (*list == ',')
             list++;
     }
-    inject_armed = points_count > 0;
+    inject_armed = allowed || arms_count > 0;
     pthread_mutex_unlock(&lock);
+}
+
+const char *inject_open(const char *list)
+{
+    allowed = list != NULL;
+    inject_set(list);
+    for (int i = 0; i < arms_count; i++)
+        if (!find(arms[i].name))
+            return arms[i].name;
+    return NULL;
+}
+
+bool inject_allowed(void)
+{
+    return allowed;
+}
+
+void inject_each(void (*see)(const struct inject_point *point, long passed, long hit, void *arg), void *arg)
+{
+    for (size_t i = 0; i < POINTS; i++) {
+        pthread_mutex_lock(&lock);
+        const long by = passed[i], failed = hits[i];
+        pthread_mutex_unlock(&lock);
+        see(&inject_points[i], by, failed, arg);
+    }
 }

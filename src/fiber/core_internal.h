@@ -36,7 +36,7 @@ struct fiber {
     void *arg;
     struct fiber *ready_next;
     struct fiber *all_next, **all_prev; /* every fiber of the core, for the fiber list and gdb */
-    bool ready, parked, woken;
+    bool ready, parked, woken, spared;
     int shields;
     const struct problem *ended_by; /* cancelled or out of time */
     int64_t started_ns, deadline_ns;

@@ -1,7 +1,10 @@
 /* fiber.c - starting, switching, parking and waking fibers. The hot path: no malloc, no lock. */
 #include "fiber/fiber.h"
 
+#include <string.h>
+
 #include "base/clock.h"
+#include "base/inject.h"
 #include "fiber/core_internal.h"
 
 #ifdef FIBER_ASAN
@@ -89,6 +92,7 @@ void fiber_run(struct fiber *fiber)
     core->loop_failure = failure_here;
     failure_here = &fiber->failure;
     log_context_here = &fiber->log;
+    inject_spared = fiber->spared;
     atomic_store_explicit(&core->switches_total,
                           atomic_load_explicit(&core->switches_total, memory_order_relaxed) + 1,
                           memory_order_relaxed);
@@ -100,6 +104,7 @@ void fiber_run(struct fiber *fiber)
     fiber->ran_ns += now_ns - core->slice_ns;
     core->slice_ns = now_ns;
     core->running = NULL;
+    inject_spared = false;
     failure_here = core->loop_failure;
     log_context_here = NULL;
     if (!fiber->name)
@@ -135,7 +140,7 @@ struct fiber *fiber_start(const struct fiber_plan *plan)
     check(core != NULL && plan->run != NULL && plan->name != NULL);
     struct stack *stack = NULL;
     if (atomic_load_explicit(&core->fibers_running, memory_order_relaxed) < core->fibers_max &&
-        !core->stopping)
+        !core->stopping && !inject("fiber.start"))
         stack = stack_borrow(&core->stacks);
     if (!stack) {
         (void)fail(&PROBLEM_OVERLOADED, "too many requests are in flight");
@@ -153,6 +158,7 @@ struct fiber *fiber_start(const struct fiber_plan *plan)
         .arg = plan->arg,
         .started_ns = core->now_ns,
         .deadline_ns = INT64_MAX,
+        .spared = plan->spared,
         .deadline.fire = deadline_fire,
         .late.fire = late_fire,
         .context = make_fcontext(top, (size_t)(top - stack->low), fiber_entry),
@@ -183,6 +189,8 @@ void fiber_deadline_set(int64_t at_ns)
     struct fiber *fiber = fiber_here();
     check(fiber != NULL);
     fiber->deadline_ns = at_ns ? at_ns : INT64_MAX;
+    if (fiber->ended_by == &PROBLEM_TIMEOUT)
+        fiber->ended_by = NULL; /* the new deadline counts, not the one that passed */
     if (at_ns)
         timer_start(&fiber->deadline, at_ns);
     else
@@ -242,10 +250,25 @@ void fiber_wake(struct fiber *fiber)
         make_ready(fiber);
 }
 
+/* What may befall any wait, by injection. */
+static void wait_injected(struct fiber *fiber, int64_t *late_ns)
+{
+    if (fiber->deadline_ns != INT64_MAX && inject("fiber.deadline"))
+        fiber_cancel(fiber, &PROBLEM_TIMEOUT);
+    if (strcmp(fiber->name, "request") == 0 && inject("fiber.cancel"))
+        fiber_cancel(fiber, &PROBLEM_CANCELLED);
+    if (*late_ns && inject("fiber.late"))
+        *late_ns = 1;
+    if (inject("fiber.wake"))
+        fiber->woken = true;
+}
+
 bool fiber_park(const char *what, int64_t late_ns)
 {
     struct fiber *fiber = fiber_here();
     check(fiber != NULL); /* a WAITS call on the loop itself */
+    if (unlikely(inject_armed))
+        wait_injected(fiber, &late_ns);
     if (fiber_cancelled())
         return fail(fiber->ended_by,
                     fiber->ended_by == &PROBLEM_TIMEOUT ? "the deadline passed while waiting for %s"
@@ -401,7 +424,8 @@ static void offload_done(uv_work_t *work, int status)
 bool offload(void (*fn)(void *arg), void *arg)
 {
     struct offload_work self = { .fn = fn, .arg = arg };
-    if (uv_queue_work(core_loop(core_here()), &self.work, offload_run, offload_done) != 0)
+    if (inject("offload.queue") ||
+        uv_queue_work(core_loop(core_here()), &self.work, offload_run, offload_done) != 0)
         return fail(&PROBLEM_OVERLOADED, "no helper thread is free");
     fiber_shield(true); /* the thread uses our stack: nothing ends this wait but its end */
     while (!self.done.set)

@@ -87,6 +87,7 @@ struct fiber_plan {
     fiber_fn run;
     void *arg;
     int64_t deadline_ns; /* monotonic; 0: none */
+    bool spared;         /* injected failures pass it by */
 };
 
 /* Starts a fiber on this core; it runs before the turn ends. Errors: NULL (PROBLEM_OVERLOADED) at fibers_max.
@@ -95,7 +96,8 @@ struct fiber *fiber_start(const struct fiber_plan *plan);
 
 /* The running fiber; NULL on the loop itself. */
 struct fiber *fiber_here(void);
-/* The running fiber's deadline (monotonic ns; INT64_MAX: none). Setting 0 removes it. */
+/* The running fiber's deadline (monotonic ns; INT64_MAX: none). Setting 0 removes it;
+ * setting any lets a fiber whose deadline had passed wait again. */
 int64_t fiber_deadline_ns(void);
 void fiber_deadline_set(int64_t at_ns);
 /* When the running fiber got the core last: the beginning of its present slice (monotonic). */

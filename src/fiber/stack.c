@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/inject.h"
+
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #else
@@ -34,6 +36,8 @@ static struct stack *stack_new(void)
 
 struct stack *stack_borrow(struct stack_pool *pool)
 {
+    if (inject("fiber.stack"))
+        return NULL;
     struct stack *stack = pool->free;
     if (stack) {
         pool->free = stack->next;

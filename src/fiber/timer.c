@@ -4,6 +4,7 @@
 #include "fiber/core_internal.h"
 
 #include "base/clock.h"
+#include "base/inject.h"
 
 #define TICK_NS (4 * NS_PER_MS)
 
@@ -65,7 +66,7 @@ void timer_start(struct timer *timer, int64_t at_ns)
     struct core *core = core_here();
     check(core != NULL && timer->fire != NULL);
     timer_stop(timer);
-    if (at_ns < core->now_ns)
+    if (at_ns < core->now_ns || inject("timer.early"))
         at_ns = core->now_ns;
     const int64_t tick = at_ns / TICK_NS;
     struct timer **slot = &core->wheel.slots[tick % WHEEL_SLOTS];

@@ -1,5 +1,6 @@
 /* h1_body.c - bodies coming in: on demand, into the request's arena, never faster than they are asked for and
  * never slower than http.body_rate_min. */
+#include "base/inject.h"
 #include "http/h1.h"
 
 #define SCRATCH_BYTES 8192
@@ -37,7 +38,8 @@ static bool receive(struct h1 *h1, struct pace *pace, char *at, size_t room, siz
         const int64_t pace_ns =
             pace->started_ns + conf->body_timeout_ns +
             (int64_t)((double)pace->received / (double)conf->body_rate_min * (double)NS_PER_S);
-        if (conn_wait(&h1->conn, CONN_READ, "client.body", silence_ns < pace_ns ? silence_ns : pace_ns))
+        const int64_t late_ns = inject("http.body.late") ? 1 : silence_ns < pace_ns ? silence_ns : pace_ns;
+        if (conn_wait(&h1->conn, CONN_READ, "client.body", late_ns))
             continue;
         h1->body = H1_BODY_FAILED;
         h1->keep = false;

@@ -54,6 +54,8 @@ struct req {
     int64_t db_queue_ns; /* of both: until a connection took a batch, and behind other batches on it */
     int32_t db_batches;
     void *asked[2]; /* of whoever watches what it asks the database */
+    const struct problem
+        *afterwards; /* a write has happened, or may have: stands for our own later failures */
     void *slots[REQ_SLOTS];
     struct exchange *exchange; /* the http room's own: connection, answer, framing */
 };

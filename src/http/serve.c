@@ -128,10 +128,29 @@ static bool is_sendable(struct exchange *exchange)
     return fail(&PROBLEM_TOO_LARGE, "the answer needs more memory than a request may have");
 }
 
+/* Memory that ran out looks like many things (a filter that cannot be read, a tag that does not match): the
+ * cause is told. And behind a write, no failure of ours may sound as if nothing had happened. */
+static void tell_truly(struct exchange *exchange)
+{
+    const struct req *req = &exchange->req;
+    if (req->arena.exhausted) {
+        failure_clear();
+        (void)fail(&PROBLEM_TOO_LARGE, "the request needs more memory than a request may have");
+    }
+    const struct problem *problem = failure_here->problem;
+    if (!req->afterwards || !problem || exchange->gone)
+        return;
+    if (problem->status < 500 && problem != &PROBLEM_TOO_LARGE && problem != &PROBLEM_CANCELLED)
+        return; /* what the handler itself says of the rows */
+    failure_clear();
+    (void)fail(req->afterwards, "the change may have been made, but what became of it cannot be told");
+}
+
 /* The request failed: the envelope takes the place of whatever was built. Behind a stream's first byte that
  * is too late. */
 static void answer_failed(struct exchange *exchange)
 {
+    tell_truly(exchange);
     if (exchange->streaming && exchange->head_sent) {
         exchange->cut = true;
         http_answer_failure(&exchange->req);

@@ -81,5 +81,7 @@ bool kit_ask(struct req *req, struct pg_batch *batch)
         return false;
     const bool answered = pg_run(kit_here.pool, batch);
     kit_asked(req, batch);
+    if (batch->kind == PG_WRITE && (answered || batch->error.outcome_unknown))
+        req->afterwards = &PROBLEM_OUTCOME_UNKNOWN;
     return answered;
 }

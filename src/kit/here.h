@@ -23,7 +23,8 @@ uint64_t kit_random(void);
 /* Cryptographically random bytes, from a buffer of getrandom() output per core. */
 void kit_random_bytes(void *ret_bytes, size_t size);
 
-/* pg_run() with its times added to the request (req->pool_wait_ns, db_ns, db_batches). */
+/* pg_run() with its times added to the request (req->pool_wait_ns, db_ns, db_batches). Once a write was kept,
+ * or may have been, a failure of ours is told as outcome_unknown. */
 WAITS bool kit_ask(struct req *req, struct pg_batch *batch);
 /* The accounting alone, for who asks by other ways (a stream): batch->waited_ns and took_ns as measured, its
  * first step, if there is one, telling the statement. */

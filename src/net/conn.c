@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/inject.h"
 #include "fiber/fiber.h"
 
 #define UNWATCHED 0xff
@@ -87,7 +88,7 @@ static void polled(uv_poll_t *poll, int status, int events)
 bool conn_open(struct conn *conn, int fd, const struct conn_events *events)
 {
     *conn = (struct conn){ .events = events, .fd = fd, .watched = UNWATCHED };
-    if (uv_poll_init(core_loop(core_here()), &conn->poll, fd) != 0)
+    if (inject("net.open") || uv_poll_init(core_loop(core_here()), &conn->poll, fd) != 0)
         return false;
     watch(conn, CONN_READ);
     return true;
@@ -109,10 +110,25 @@ static ssize_t result_of(struct conn *conn, ssize_t moved)
     return CONN_BROKEN;
 }
 
+/* True: what a client's socket does is pretended. `reset` and `again` are points. */
+static bool injected(struct conn *conn, const char *reset, const char *again, ssize_t *ret_moved)
+{
+    if (inject_hit(reset)) {
+        errno = ECONNRESET;
+        *ret_moved = result_of(conn, -1);
+        return true;
+    }
+    *ret_moved = CONN_AGAIN;
+    return inject_hit(again);
+}
+
 ssize_t conn_read(struct conn *conn, void *buffer, size_t size)
 {
     if (conn->is_broken || conn->is_closing)
         return CONN_BROKEN;
+    ssize_t moved;
+    if (unlikely(inject_armed) && injected(conn, "net.read", "net.read.again", &moved))
+        return moved;
     if (conn->transport)
         return conn->transport->read(conn, buffer, size);
     return result_of(conn, recv(conn->fd, buffer, size, 0));
@@ -122,6 +138,14 @@ ssize_t conn_write(struct conn *conn, const struct iovec *parts, int count)
 {
     if (conn->is_broken || conn->is_closing)
         return CONN_BROKEN;
+    ssize_t moved;
+    if (unlikely(inject_armed) && injected(conn, "net.write", "net.write.again", &moved))
+        return moved;
+    const struct iovec one = { parts->iov_base, 1 };
+    if (parts->iov_len && inject("net.write.partial")) {
+        parts = &one;
+        count = 1;
+    }
     if (conn->transport)
         return conn->transport->write(conn, parts, count);
     if (count == 1)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/inject.h"
 
 #define ACCEPTS_A_TURN  16 /* then whoever else polls gets a chance, and the requests of this core */
 #define STARVED_REST_NS (50 * NS_PER_MS)
@@ -191,7 +192,9 @@ static void polled(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < ACCEPTS_A_TURN && acceptor->open; i++) {
         struct sockaddr_storage peer = { 0 };
         socklen_t size = sizeof peer;
-        const int fd = accept4(acceptor->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int fd = inject("net.accept") ? (errno = EMFILE, -1)
+                                            : accept4(acceptor->fd, (struct sockaddr *)&peer, &size,
+                                                      SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
             starved(acceptor);
             return;

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "base/inject.h"
+
 struct cancel {
     uv_work_t work;
     struct pg_home *home;
@@ -17,7 +19,8 @@ struct cancel {
 static void cancel_work(uv_work_t *work)
 {
     char why[256];
-    (void)PQcancel(container_of(work, struct cancel, work)->request, why, sizeof why);
+    if (!inject("pg.cancel.lost"))
+        (void)PQcancel(container_of(work, struct cancel, work)->request, why, sizeof why);
 }
 
 static void cancel_done(uv_work_t *work, int status)

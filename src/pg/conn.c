@@ -173,7 +173,7 @@ static void flush_corked(struct cork *cork)
 /* The answer to set_up(). */
 static void read_set_up(struct conn *conn)
 {
-    if (PQflush(conn->pg) < 0 || !PQconsumeInput(conn->pg)) {
+    if (inject("pg.setup") || PQflush(conn->pg) < 0 || !PQconsumeInput(conn->pg)) {
         pg_conn_failed(conn, PQerrorMessage(conn->pg));
         return;
     }
@@ -211,7 +211,7 @@ static void conn_advance(struct conn *conn)
         return;
     }
     pg_conn_watch(conn, 0); /* PQconnectPoll may close this socket and open another under the same number */
-    switch (PQconnectPoll(conn->pg)) {
+    switch (inject("pg.handshake") ? PGRES_POLLING_FAILED : PQconnectPoll(conn->pg)) {
     case PGRES_POLLING_READING:
         pg_conn_watch(conn, UV_READABLE);
         break;

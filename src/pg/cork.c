@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/inject.h"
+
 #define CORK_FDS_MAX 65536 /* sockets with higher numbers go without */
 
 /* Of this thread: by socket, and those with something to say this turn. */
@@ -62,6 +64,8 @@ ssize_t send(int fd, const void *data, size_t size, int flags)
 
 bool cork_flush(struct cork *cork)
 {
+    if (cork->at < cork->size && inject("pg.send.full"))
+        return false;
     while (cork->at < cork->size) {
         const ssize_t sent =
             sendto(cork->fd, cork->kept + cork->at, cork->size - cork->at, MSG_NOSIGNAL, NULL, 0);

@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
+#include "base/inject.h"
+
 static bool is_name(const char *host, size_t size)
 {
     char one[256];
@@ -191,6 +193,8 @@ bool pg_home_take(struct pg_pool *pool)
 {
     struct pg_home *home = pool->home;
     const int64_t beyond = pool->open + 1 - atomic_load(&home->entitled);
+    if (inject("pg.budget"))
+        return false;
     if (beyond > pool->extras) {
         if (!atomic_load(&home->measured))
             return false; /* until the server has told its limit, each core keeps to its own */

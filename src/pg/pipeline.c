@@ -211,7 +211,7 @@ static bool send_describe(struct conn *conn, const struct pg_statement *statemen
 {
     char name[12];
     name_of(conn->prepared[statement->slot].number, name);
-    return PQsendDescribePrepared(conn->pg, name);
+    return !inject("pg.describe") && PQsendDescribePrepared(conn->pg, name);
 }
 
 static bool send_step(struct conn *conn, struct entry *entry, const struct run *run, int index)
@@ -611,6 +611,10 @@ static bool handle(struct conn *conn, PGresult *result, int64_t now_ns)
         return true;
     case PGRES_PIPELINE_SYNC:
         PQclear(result);
+        if (entry->run && entry->run->access == PG_ACCESS_WRITE && inject("pg.commit.lost")) {
+            pg_conn_close(conn, "the connection was lost");
+            return false;
+        }
         entry_complete(conn, entry, now_ns);
         return conn->state == CONN_READY;
     case PGRES_FATAL_ERROR:

@@ -138,7 +138,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 {
     struct resolve *resolve = container_of(request, struct resolve, request);
     struct known_host known;
-    const bool answered = status == 0 && !inject("pg.dns") && read_answer(resolve, found, &known);
+    const bool answered = status == 0 && !inject("pg.resolve") && read_answer(resolve, found, &known);
     uv_freeaddrinfo(found);
     resolve->asking = false;
     timer_stop(&resolve->patience);

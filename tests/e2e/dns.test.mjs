@@ -16,7 +16,7 @@ async function named(t, { inject, pools }) {
 }
 
 test("names that were resolved are used on while the name service fails", async (t) => {
-  const { api, proxy } = await named(t, { inject: "pg.dns:4+", pools: { dns_ttl: "0s" } });
+  const { api, proxy } = await named(t, { inject: "pg.resolve:4+", pools: { dns_ttl: "0s" } });
   for (let round = 0; round < 3; round++) {
     await proxy.cut?.();
     await api.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app' AND datname = current_database()");
@@ -28,7 +28,7 @@ test("names that were resolved are used on while the name service fails", async 
 });
 
 test("while an answer is fresh the name service is not asked", async (t) => {
-  const { api } = await named(t, { inject: "pg.dns:6+", pools: { dns_ttl: "1h", dns_stale: "0s" } });
+  const { api } = await named(t, { inject: "pg.resolve:6+", pools: { dns_ttl: "1h", dns_stale: "0s" } });
   await api.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app' AND datname = current_database()");
   await eventually(async () => (await api.get("/v1/thing/7")).status === 200);
   assert.equal((await api.metrics())("lintel_pools_stale_addresses_total"), 0);

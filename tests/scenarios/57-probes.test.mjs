@@ -119,7 +119,7 @@ test("the name service is gone while every connection must be made again", async
   const proxy = await proxyOf(t, postgres);
   const database = await postgres.database(SQL);
   const url = proxy.url(database).replace("127.0.0.1", "localhost");
-  const api = await serve(t, { postgres, database, url, app: APP, words: ["--cores", "1"], env: { LINTEL_INJECT: "pg.dns:4+" }, config: { pools: { max: 8, lanes: 2, dns_ttl: "0s" } } });
+  const api = await serve(t, { postgres, database, url, app: APP, words: ["--cores", "1"], env: { LINTEL_INJECT: "pg.resolve:4+" }, config: { pools: { max: 8, lanes: 2, dns_ttl: "0s" } } });
   for (let round = 0; round < 3; round++) {
     proxy.cut();
     await eventually(async () => (await status(api, "/v1/thing/1")) === 200);
