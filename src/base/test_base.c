@@ -233,6 +233,39 @@ TEST(an_injected_failure_hits_only_when_armed_and_only_its_pass)
     expect(!inject("y"));
 }
 
+static void count_passes(const struct inject_point *point, long passed, long hit, void *arg)
+{
+    long *sum = arg;
+    sum[0] += strcmp(point->name, "pg.send") == 0 ? passed : 0;
+    sum[1] += strcmp(point->name, "pg.send") == 0 ? hit : passed;
+}
+
+TEST(who_passes_a_point_is_counted_where_failures_were_asked_for_and_nowhere_else)
+{
+    long sum[2] = { 0 };
+    expect(inject_open(NULL) == NULL && !inject_allowed());
+    expect(!inject("pg.send"));
+    expect_str(inject_open("pg.send:2,pg.sned"), "pg.sned");
+    expect(inject_open("pg.send:2") == NULL && inject_allowed());
+    expect(!inject("pg.send"));
+    inject_spared = true; /* the operator's door is neither hit nor counted */
+    expect(!inject("pg.send"));
+    inject_spared = false;
+    expect(inject("pg.send"));
+    inject_each(count_passes, sum);
+    expect_eq(sum[0], 2);
+    expect_eq(sum[1], 1);
+    expect(inject_open(NULL) == NULL);
+}
+
+TEST(injected_failures_are_named_once_in_order_and_each_says_what_it_pretends)
+{
+    for (const struct inject_point *point = inject_points; point->name; point++) {
+        expect(point == inject_points || strcmp(point[-1].name, point->name) < 0);
+        expect(point->doc[0] && point->doc[strlen(point->doc) - 1] == '.');
+    }
+}
+
 TEST(times_are_printed_as_the_rfcs_say)
 {
     char text[30];

@@ -58,6 +58,27 @@ TEST(a_deadline_ends_this_wait_and_every_later_one)
     expect_str(trace, "timeout timeout ");
 }
 
+static void deadlined_again(void *arg)
+{
+    (void)arg;
+    fiber_deadline_set(core_now_ns() + 5 * NS_PER_MS);
+    note(fiber_sleep(NS_PER_S) ? "slept" : failure_here->problem->code);
+    failure_clear();
+    fiber_deadline_set(0);
+    note(fiber_sleep(NS_PER_MS) ? "slept" : "not");
+    fiber_cancel(fiber_here(), &PROBLEM_CANCELLED);
+    fiber_deadline_set(core_now_ns() + NS_PER_S);
+    note(fiber_sleep(NS_PER_MS) ? "slept" : failure_here->problem->code);
+    failure_clear();
+    core_stop(core);
+}
+
+TEST(a_new_deadline_lets_a_fiber_wait_again_but_one_that_was_cancelled_stays_so)
+{
+    on_a_core(deadlined_again, NULL);
+    expect_str(trace, "timeout slept cancelled ");
+}
+
 static void impatient(void *arg)
 {
     (void)arg;

@@ -143,7 +143,7 @@ static void tell_truly(struct exchange *exchange)
     if (problem->status < 500 && problem != &PROBLEM_TOO_LARGE && problem != &PROBLEM_CANCELLED)
         return; /* what the handler itself says of the rows */
     failure_clear();
-    (void)fail(req->afterwards, "the change may have been made, but what became of it cannot be told");
+    (void)fail(req->afterwards, "%s", req->afterwards->title);
 }
 
 /* The request failed: the envelope takes the place of whatever was built. Behind a stream's first byte that

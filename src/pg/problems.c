@@ -34,8 +34,10 @@ const struct problem PROBLEM_OUTCOME_UNKNOWN = {
     "outcome_unknown",
     503,
     false,
-    "The connection to the database broke before it confirmed the change.",
-    "The change may have happened or not. Look before repeating, or repeat with the same Idempotency-Key.",
+    "It is not known whether the change was made.",
+    "The connection to the database broke, or the request was given up, after the change was sent. It may "
+    "have "
+    "happened or not. Look before repeating, or repeat with the same Idempotency-Key.",
     "0.1"
 };
 const struct problem PROBLEM_UNIQUE = {

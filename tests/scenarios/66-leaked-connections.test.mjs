@@ -1,6 +1,7 @@
 // 66. Leaked connections: impossible by construction. Here every step of every path is made to fail in turn, and each time the pool, the
 // descriptors and PostgreSQL's own list of sessions return to where they began.
 import { assert, eventually, serve, sleep, startPostgres, test } from "../lib/lintel.mjs";
+import { arm, atRest as restored, disarm, held } from "../lib/inject.mjs";
 import { proxyOf } from "../lib/proxy.mjs";
 
 const SQL = `CREATE TABLE entry (id integer PRIMARY KEY, note text NOT NULL CHECK (note <> 'no'), parent_id integer REFERENCES entry DEFERRABLE INITIALLY DEFERRED);
@@ -65,6 +66,32 @@ test("every path fails at every step that speaks to PostgreSQL; the pool returns
     await api.stop();
   }
   assert.ok(failures > 5, `${failures} requests met a planted failure`);
+});
+
+test("every wait of every path is ended, by its deadline, by cancellation, by a lost connection; the level returns each time", { timeoutMs: 120000 }, async (t) => {
+  const api = await serve(t, { sql: SQL, app: APP, env: { LINTEL_INJECT: "" }, config: { pools: { max: 8 }, schema_poll: "1h" }, words: ["--cores", "1"] });
+  let n = 0;
+  for (let i = 0; i < 8; i++) for (const [, ask] of PATHS) await ask(api, ++n).catch(() => {});
+  const client = api.with({ Connection: "close" });
+  const before = await held(api);
+  for (const point of ["fiber.deadline", "fiber.cancel", "fiber.late", "fiber.wake", "pg.send", "pg.receive", "pg.commit.lost"]) {
+    const outcomes = {};
+    for (const [name, ask] of PATHS) {
+      for (let pass = 1, hit = 1; hit; pass++) {
+        assert.ok(pass < 200, `${point}, ${name}: passed without end`);
+        await arm(api, `${point}:${pass}`);
+        const reply = await ask(client, ++n).then((r) => r, (error) => ({ error }));
+        ({ hit } = await disarm(api, point));
+        const outcome = reply.error ? "broken" : reply.json?.error_code ?? String(reply.status);
+        outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+        assert.match(outcome, reply.error ? /broken/ : reply.status === 500 ? /./ : /^(20\d|not_found|conflict|constraint|validation|timeout|shutting_down|outcome_unknown|database\.)/, `${point}:${pass}, ${name}: ${outcome}`);
+        if (reply.status === 500) assert.match(name, /breaks/, reply.text);
+      }
+      await restored(api, before, `${point}, ${name}`);
+    }
+    t.diagnostic(`${point}: ${JSON.stringify(outcomes)}`);
+  }
+  await api.get("/v1/plain/1").expect(200);
 });
 
 test("clients that leave at every moment take nothing with them", async (t) => {
