@@ -114,6 +114,14 @@ static void patience_shorten(struct pg_pool *pool)
                 timer_start(&run->patience, until_ns);
 }
 
+/* It is back: those who held out wait for a connection now, as long as they may for one. */
+static void patience_restore(struct pg_pool *pool)
+{
+    for (int role = 0; role < ROLES; role++)
+        for (struct run *run = pool->queues[role].first; run; run = run->next)
+            timer_start(&run->patience, run->queued_ns + pool->conf.acquire_timeout_ns);
+}
+
 /* The database has been away for longer than the grace: nobody waits for it. */
 void pg_pool_turn_all_away(struct pg_pool *pool)
 {
@@ -498,7 +506,8 @@ void pg_pool_conn_ready(struct conn *conn)
     pool->role_opening[conn->role]--;
     pool->role_count[conn->role]++;
     list_add(&pool->roles[conn->role], conn);
-    pool->ready++;
+    if (pool->ready++ == 0)
+        patience_restore(pool);
     pool->backoff_ns = pool->retry_at_ns = 0;
     pool->failing_since_ns = 0;
     pg_pool_well(pool);
