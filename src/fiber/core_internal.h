@@ -45,7 +45,7 @@ struct fiber {
     bool late_fired;
     struct failure failure;
     struct log_context log;
-    void *asan_fake_stack;
+    void *asan_fake_stack, *tsan_fiber;
 };
 
 struct core {
@@ -81,6 +81,7 @@ struct core {
 
     const void *asan_loop_stack;
     size_t asan_loop_stack_size;
+    void *tsan_loop;
     struct failure *loop_failure;
 };
 

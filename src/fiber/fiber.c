@@ -11,6 +11,20 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
+/* Directly before each jump, in the jumping function itself: ThreadSanitizer keeps a call stack for each. */
+#ifdef FIBER_TSAN
+#include <sanitizer/tsan_interface.h>
+#define TSAN_CREATE()       __tsan_create_fiber(0)
+#define TSAN_DESTROY(fiber) __tsan_destroy_fiber(fiber)
+#define TSAN_HERE()         __tsan_get_current_fiber()
+#define TSAN_SWITCH(fiber)  __tsan_switch_to_fiber(fiber, 0)
+#else
+#define TSAN_CREATE()       NULL
+#define TSAN_DESTROY(fiber) ((void)(fiber))
+#define TSAN_HERE()         NULL
+#define TSAN_SWITCH(fiber)  ((void)(fiber))
+#endif
+
 /* Boost.Context's C entry points (boost/context/detail/fcontext.hpp). */
 typedef struct {
     void *context, *data;
@@ -47,6 +61,7 @@ static void switch_to_loop(struct fiber *fiber, bool ending)
 {
     struct core *core = fiber->core;
     asan_leave(ending ? NULL : &fiber->asan_fake_stack, core->asan_loop_stack, core->asan_loop_stack_size);
+    TSAN_SWITCH(core->tsan_loop);
     const transfer back = jump_fcontext(core->loop_context, fiber);
     /* Resumed by fiber_run: */
     asan_arrive(fiber->asan_fake_stack, &core->asan_loop_stack, &core->asan_loop_stack_size);
@@ -70,6 +85,7 @@ static void fiber_end(struct fiber *fiber)
     struct core *core = fiber->core;
     timer_stop(&fiber->deadline);
     timer_stop(&fiber->late);
+    TSAN_DESTROY(fiber->tsan_fiber);
     *fiber->all_prev = fiber->all_next;
     if (fiber->all_next)
         fiber->all_next->all_prev = fiber->all_prev;
@@ -97,6 +113,8 @@ void fiber_run(struct fiber *fiber)
                           atomic_load_explicit(&core->switches_total, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     asan_leave(&fake, fiber->stack->low, (size_t)((char *)fiber->stack - fiber->stack->low));
+    core->tsan_loop = TSAN_HERE();
+    TSAN_SWITCH(fiber->tsan_fiber);
     const transfer back = jump_fcontext(fiber->context, fiber);
     asan_arrive(fake, NULL, NULL);
     fiber->context = back.context;
@@ -161,6 +179,7 @@ struct fiber *fiber_start(const struct fiber_plan *plan)
         .spared = plan->spared,
         .deadline.fire = deadline_fire,
         .late.fire = late_fire,
+        .tsan_fiber = TSAN_CREATE(),
         .context = make_fcontext(top, (size_t)(top - stack->low), fiber_entry),
         .all_next = core->all,
         .all_prev = &core->all,

@@ -6,6 +6,9 @@
 #if __has_feature(address_sanitizer)
 #define FIBER_ASAN 1
 #endif
+#if __has_feature(thread_sanitizer)
+#define FIBER_TSAN 1
+#endif
 #endif
 #ifdef __SANITIZE_ADDRESS__
 #define FIBER_ASAN 1
