@@ -96,7 +96,7 @@ void *arena_alloc(struct arena *arena, size_t size)
         }
         size = 1;
     }
-    if (unlikely(inject_armed) && arena->ceiling_bytes && arena->chunks && inject_hit("arena.ceiling")) {
+    if (inject_is_armed() && arena->ceiling_bytes && arena->chunks && inject_hit("arena.ceiling")) {
         arena->exhausted = true;
         return NULL;
     }

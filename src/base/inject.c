@@ -105,7 +105,7 @@ void inject_set(const char *list)
         if (*list == ',')
             list++;
     }
-    inject_armed = allowed || arms_count > 0;
+    __atomic_store_n(&inject_armed, allowed || arms_count > 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&lock);
 }
 

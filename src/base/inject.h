@@ -16,7 +16,7 @@ struct inject_point {
 };
 extern const struct inject_point inject_points[]; /* all there are, by name; ends with { 0 } */
 
-extern bool inject_armed;
+extern bool inject_armed; /* read by inject() */
 /* Nothing fails for this thread while set: the operator's door, through which points are armed. */
 extern _Thread_local bool inject_spared;
 bool inject_hit(const char *name);
@@ -30,4 +30,6 @@ void inject_set(const char *list);
  */
 void inject_each(void (*see)(const struct inject_point *point, long passed, long hit, void *arg), void *arg);
 
-#define inject(name) (unlikely(inject_armed) && inject_hit(name))
+/* Relaxed: it guards no other memory, and the list has its lock. */
+#define inject_is_armed() unlikely(__atomic_load_n(&inject_armed, __ATOMIC_RELAXED))
+#define inject(name)      (inject_is_armed() && inject_hit(name))

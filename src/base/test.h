@@ -29,6 +29,14 @@ static size_t tests_count;
     }                                                                                                        \
     static void name_(void)
 
+/* More than 1 where valgrind or a sanitizer slows the program down (LINTEL_TEST_SLOWNESS): multiplies what a
+ * test allows, never what it asserts as least. */
+static inline int64_t test_slowness(void)
+{
+    const char *text = getenv("LINTEL_TEST_SLOWNESS");
+    return text && atoi(text) > 1 ? atoi(text) : 1;
+}
+
 #define expect(condition)       assert_true(condition)
 #define expect_eq(a, b)         assert_int_equal((a), (b))
 #define expect_str(a, b)        assert_string_equal((a), (b))

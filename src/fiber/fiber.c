@@ -286,7 +286,7 @@ bool fiber_park(const char *what, int64_t late_ns)
 {
     struct fiber *fiber = fiber_here();
     check(fiber != NULL); /* a WAITS call on the loop itself */
-    if (unlikely(inject_armed))
+    if (inject_is_armed())
         wait_injected(fiber, &late_ns);
     if (fiber_cancelled())
         return fail(fiber->ended_by,

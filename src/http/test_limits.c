@@ -103,7 +103,7 @@ static struct http_conf hasty(void)
 {
     struct http_conf conf = house_conf();
     conf.header_timeout_ns = conf.body_timeout_ns = conf.idle_timeout_ns = conf.write_timeout_ns =
-        150 * NS_PER_MS;
+        150 * NS_PER_MS * test_slowness();
     return conf;
 }
 
@@ -164,7 +164,7 @@ TEST(a_body_that_stops_or_drips_is_told_408)
     client_send(client, (struct bytes){ part, sizeof part }); /* two seconds' worth, then silence */
     struct reply reply = client_reply(client);
     expect_eq(reply.status, 408);
-    expect(clock_now_ns() - started_ns < NS_PER_S);
+    expect(clock_now_ns() - started_ns < NS_PER_S * test_slowness());
     expect_bytes(reply_header(&reply, "connection"), "close");
     expect(client_ended(client));
     client_close(client);
@@ -173,9 +173,9 @@ TEST(a_body_that_stops_or_drips_is_told_408)
     client_say(client, "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n");
     started_ns = clock_now_ns();
     struct pollfd poll_fd = { client->fd, POLLIN, 0 };
-    while (poll(&poll_fd, 1, 10) == 0 && clock_now_ns() - started_ns < 4 * NS_PER_S)
+    while (poll(&poll_fd, 1, 10) == 0 && clock_now_ns() - started_ns < 4 * NS_PER_S * test_slowness())
         client_say(client, "1\r\nx\r\n"); /* at most 600 bytes a second, but never silent */
-    expect(clock_now_ns() - started_ns < 2 * NS_PER_S);
+    expect(clock_now_ns() - started_ns < 2 * NS_PER_S * test_slowness());
     reply = client_reply(client);
     expect_eq(reply.status, 408);
     client_close(client);

@@ -127,7 +127,7 @@ ssize_t conn_read(struct conn *conn, void *buffer, size_t size)
     if (conn->is_broken || conn->is_closing)
         return CONN_BROKEN;
     ssize_t moved;
-    if (unlikely(inject_armed) && injected(conn, "net.read", "net.read.again", &moved))
+    if (inject_is_armed() && injected(conn, "net.read", "net.read.again", &moved))
         return moved;
     if (conn->transport)
         return conn->transport->read(conn, buffer, size);
@@ -139,7 +139,7 @@ ssize_t conn_write(struct conn *conn, const struct iovec *parts, int count)
     if (conn->is_broken || conn->is_closing)
         return CONN_BROKEN;
     ssize_t moved;
-    if (unlikely(inject_armed) && injected(conn, "net.write", "net.write.again", &moved))
+    if (inject_is_armed() && injected(conn, "net.write", "net.write.again", &moved))
         return moved;
     const struct iovec one = { parts->iov_base, 1 };
     if (parts->iov_len && inject("net.write.partial")) {

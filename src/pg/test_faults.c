@@ -244,7 +244,8 @@ TEST(an_error_event_with_more_to_read_does_not_end_the_watch)
 
 /* ---- the server goes and comes ---- */
 
-static int64_t back_at_ns, answered_at_ns, down_answers, slowest_ns;
+static _Atomic int64_t back_at_ns;
+static int64_t answered_at_ns, down_answers, slowest_ns;
 
 static void *bring_back(void *arg)
 {

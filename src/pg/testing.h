@@ -126,7 +126,8 @@ UNUSED static void with_pool_on(const char *url, fiber_fn first, void *arg)
     expect(fiber_start(&(struct fiber_plan){ .name = "test",
                                              .run = story_main,
                                              .arg = &story,
-                                             .deadline_ns = clock_now_ns() + 15 * NS_PER_S }) != NULL);
+                                             .deadline_ns =
+                                                 clock_now_ns() + 15 * NS_PER_S * test_slowness() }) != NULL);
     core_run(core);
     expect(story.ended);
     struct pg_pool_state state;
