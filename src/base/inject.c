@@ -7,6 +7,7 @@
 
 const struct inject_point inject_points[] = {
     { "arena.ceiling", "A request's memory is used up: a block behind its first one is refused." },
+    { "compress.stream", "No compressor can be had for a streamed answer." },
     { "fiber.cancel", "A request is cancelled as it begins to wait." },
     { "fiber.deadline", "The deadline passes as a fiber begins to wait." },
     { "fiber.late", "The time that one wait may take is over as it begins." },
@@ -15,6 +16,9 @@ const struct inject_point inject_points[] = {
     { "fiber.wake", "A wait ends though nothing came." },
     { "file.read", "A file of the app folder cannot be read." },
     { "http.body.late", "The rest of a body does not come in time." },
+    { "kit.ask.block", "A handler blocks its core before it asks the database." },
+    { "kit.ask.each", "A handler asks the database the same again and again." },
+    { "kit.ask.spin", "A handler computes for long before it asks the database." },
     { "net.accept", "accept() finds no free descriptor (EMFILE)." },
     { "net.open", "An accepted socket cannot be watched." },
     { "net.read", "Reading from a client finds the connection reset." },
@@ -24,7 +28,6 @@ const struct inject_point inject_points[] = {
     { "net.write.partial", "Writing to a client takes one byte." },
     { "offload.queue", "No helper thread takes the work." },
     { "pg.budget", "There are as many connections to PostgreSQL as there may be." },
-    { "pg.cancel", "Stopping a statement cannot be asked for." },
     { "pg.cancel.lost", "Asking to stop a statement has no effect." },
     { "pg.commit.lost", "The connection breaks behind a commit, before its answer is read." },
     { "pg.connect", "PostgreSQL refuses a connection." },
@@ -36,6 +39,8 @@ const struct inject_point inject_points[] = {
     { "pg.send.full", "Sending to PostgreSQL finds the buffer full (EAGAIN)." },
     { "pg.setup", "The connection breaks while it is set up." },
     { "timer.early", "A timer goes off at once." },
+    { "tls.handshake", "A TLS handshake fails." },
+    { "tls.session", "No TLS session can be made." },
     { 0 },
 };
 #define POINTS   (sizeof inject_points / sizeof *inject_points - 1)

@@ -77,7 +77,7 @@ WAITS static bool planted(struct req *req, struct pg_batch *batch)
 
 bool kit_ask(struct req *req, struct pg_batch *batch)
 {
-    if (unlikely(inject_armed) && !planted(req, batch))
+    if (inject_is_armed() && !planted(req, batch))
         return false;
     const bool answered = pg_run(kit_here.pool, batch);
     kit_asked(req, batch);
