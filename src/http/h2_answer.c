@@ -23,9 +23,10 @@ static int build(struct arena *arena, struct exchange *exchange, int64_t length,
 {
     struct http2_field *fields =
         arena_alloc(arena, (size_t)(exchange->fields_count + FIELDS_OWN) * sizeof *fields);
-    char *digits = arena_alloc(arena, 64), *date = digits + 32;
+    char *digits = arena_alloc(arena, 64);
     if (!fields || !digits)
         return 0;
+    char *date = digits + 32;
     int count = 0;
     int size = snprintf(digits, 4, "%d", exchange->status);
     fields[count++] = (struct http2_field){ BYTES(":status"), { digits, (size_t)size } };
