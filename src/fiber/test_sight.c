@@ -2,6 +2,7 @@
 #include "base/test.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
@@ -31,11 +32,11 @@ static void spinner(void *arg)
 
 static void *core_thread(void *arg)
 {
-    pthread_barrier_t *begun = arg;
+    sem_t *begun = arg;
     failure_clear();
     check(core_open(&(struct core_plan){ .index = 3, .fibers_max = 8 }, &core));
     check(fiber_start(&(struct fiber_plan){ .name = "spinner", .run = spinner }));
-    pthread_barrier_wait(begun);
+    sem_post(begun);
     core_run(core);
     core_close(core);
     return NULL;
@@ -44,13 +45,13 @@ static void *core_thread(void *arg)
 static pthread_t begin(void)
 {
     pthread_t thread;
-    pthread_barrier_t begun;
+    static sem_t begun; /* outlives the post */
     atomic_store(&spin, true);
     atomic_store(&spinning, false);
-    pthread_barrier_init(&begun, NULL, 2);
+    check(sem_init(&begun, 0, 0) == 0);
     check(pthread_create(&thread, NULL, core_thread, &begun) == 0);
-    pthread_barrier_wait(&begun);
-    pthread_barrier_destroy(&begun);
+    while (sem_wait(&begun) != 0) {
+    }
     while (!atomic_load(&spinning)) {
     }
     return thread;
