@@ -51,7 +51,7 @@ struct req {
     int64_t pool_wait_ns, db_ns; /* added up by whoever asks the database; for metrics and Server-Timing */
     int64_t observed_ns;         /* when the answer was whole, before it was sent; 0: not yet */
     int64_t answered_ran_ns; /* what its fiber had run when the database had answered last; 0: never asked */
-    int64_t db_queue_ns; /* of both: until a connection took a batch, and behind other batches on it */
+    int64_t db_queue_ns;     /* of both: until a connection took a batch, and behind other batches on it */
     int32_t db_batches;
     void *asked[2]; /* of whoever watches what it asks the database */
     const struct problem
