@@ -87,7 +87,8 @@ static int serve_as(struct app_conf *conf, char **argv, bool alone, struct inher
 {
     struct cursor_key key;
     const bool opens = alone && inheritance->role == ROLE_NONE;
-    if (!config_cursor_key(conf, &key) || (opens && !doors_open(conf, &inheritance->doors))) {
+    if (!config_database(conf) || !config_cursor_key(conf, &key) ||
+        (opens && !doors_open(conf, &inheritance->doors))) {
         log_event(LOG_ERROR, "start_failed", "\"message\":\"%s\"", log_string_z(failure_here->message));
         doors_close(&inheritance->doors, true);
         return EXIT_ENVIRONMENT;

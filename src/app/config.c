@@ -327,6 +327,12 @@ static bool cursor_key_read(struct app_conf *conf, struct cursor_key *ret_key)
     return true;
 }
 
+bool config_database(const struct app_conf *conf)
+{
+    return conf->database ||
+           fail(&PROBLEM_CONFIG, "no database: set `database` in lintel.yaml or LINTEL_DATABASE_URL");
+}
+
 bool config_cursor_key(struct app_conf *conf, struct cursor_key *ret_key)
 {
     if (!conf->has_cursor_key && !cursor_key_read(conf, &conf->cursor_key))

@@ -33,6 +33,8 @@ bool config_load(const char *folder, struct diagnostics *diagnostics, struct app
 /* Every setting at its preset; for commands without a folder. Never fails. */
 struct app_conf *config_preset(void);
 void config_free(struct app_conf *conf); /* NULL is harmless */
+/* Errors: false with PROBLEM_CONFIG when no database is named. */
+bool config_database(const struct app_conf *conf);
 /* The key that seals cursors: from the file `secrets`, or made for this process and those it forks. Read
  * once. Errors: false when the file is readable by others or is no key. */
 bool config_cursor_key(struct app_conf *conf, struct cursor_key *ret_key);

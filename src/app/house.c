@@ -257,8 +257,8 @@ static bool listeners_open(struct house *house)
 static bool house_open(struct house *house)
 {
     struct app_conf *conf = house->conf;
-    if (!conf->database)
-        return fail(&PROBLEM_CONFIG, "no database: set `database` in lintel.yaml or LINTEL_DATABASE_URL");
+    if (!config_database(conf))
+        return false;
     metric_cells = house->cores_count;
     house->kit = (struct kit){ .app_folder = conf->folder,
                                .cores = house->cores,
@@ -363,11 +363,7 @@ int house_ask(struct app_conf *conf, int (*fn)(struct app_conf *conf, void *arg)
 {
     struct asking asking = { .conf = conf, .fn = fn, .arg = arg, .code = EXIT_ENVIRONMENT };
     struct pg_home *home;
-    if (!conf->database) {
-        (void)fail(&PROBLEM_CONFIG, "no database: set `database` in lintel.yaml or LINTEL_DATABASE_URL");
-        return EXIT_ENVIRONMENT;
-    }
-    if (!pg_home_open(conf->database, config_section(conf, "pools"), 1, &home))
+    if (!config_database(conf) || !pg_home_open(conf->database, config_section(conf, "pools"), 1, &home))
         return EXIT_ENVIRONMENT;
     if (!core_open(&(struct core_plan){ .fibers_max = 64 }, &asking.core) ||
         !pg_pool_open(home, &kit_here.pool))

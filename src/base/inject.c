@@ -7,7 +7,10 @@
 
 const struct inject_point inject_points[] = {
     { "arena.ceiling", "A request's memory is used up: a block behind its first one is refused." },
+    { "clock.wall.back", "The wall clock is set back by three hours." },
+    { "clock.wall.jump", "The wall clock jumps forward by three hours." },
     { "compress.stream", "No compressor can be had for a streamed answer." },
+    { "core.stall", "A core turns no more." },
     { "fiber.cancel", "A request is cancelled as it begins to wait." },
     { "fiber.deadline", "The deadline passes as a fiber begins to wait." },
     { "fiber.late", "The time that one wait may take is over as it begins." },
@@ -38,6 +41,7 @@ const struct inject_point inject_points[] = {
     { "pg.send", "The connection breaks before a batch is whole on it." },
     { "pg.send.full", "Sending to PostgreSQL finds the buffer full (EAGAIN)." },
     { "pg.setup", "The connection breaks while it is set up." },
+    { "seccomp.probe", "The server tries what its filter forbids, and logs what came of it." },
     { "timer.early", "A timer goes off at once." },
     { "tls.handshake", "A TLS handshake fails." },
     { "tls.session", "No TLS session can be made." },
