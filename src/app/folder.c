@@ -85,6 +85,29 @@ bool folder_read(struct arena *arena, const char *folder, const char *subfolder,
     return true;
 }
 
+bool folder_declarations(struct arena *arena, const char *folder, struct folder_files *ret_files)
+{
+    static const struct {
+        const char *subfolder, *suffix;
+    } kinds[] = { { "resources", ".yaml" }, { "schemas", ".yaml" }, { "schemas", ".json" } };
+    struct folder_files all = { 0 };
+    for (size_t i = 0; i < array_count(kinds); i++) {
+        struct folder_files files;
+        if (!folder_read(arena, folder, kinds[i].subfolder, kinds[i].suffix, &files))
+            return false;
+        struct resource_source *sources =
+            ARENA_ARRAY(arena, struct resource_source, (size_t)(all.count + files.count) + 1);
+        for (int k = 0; sources && k < all.count + files.count; k++)
+            sources[k] = k < all.count ? all.sources[k] : files.sources[k - all.count];
+        all.sources = sources;
+        all.count = sources ? all.count + files.count : 0;
+        all.stamp = all.stamp * 31 + files.stamp;
+    }
+    *ret_files = all;
+    return all.sources != NULL ||
+           fail(&PROBLEM_TOO_LARGE, "%s: its files need more memory than they may use", folder);
+}
+
 bool folder_sources(struct arena *arena, const char *folder, const char *subfolder, const char *suffix,
                     struct resource_source **ret_sources, int *ret_count)
 {

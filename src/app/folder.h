@@ -13,6 +13,9 @@ struct folder_files {
  * by name. A missing subfolder is empty. Errors: false with PROBLEM_CONFIG naming the file and the cause. */
 bool folder_read(struct arena *arena, const char *folder, const char *subfolder, const char *suffix,
                  struct folder_files *ret_files);
+/* The files that a set of resources is made of: the .yaml of resources/, the .yaml and .json of schemas/.
+ * Errors: as folder_read(). */
+bool folder_declarations(struct arena *arena, const char *folder, struct folder_files *ret_files);
 /* The stamp alone, without reading contents. */
 uint64_t folder_stamp(const char *folder, const char *const *subfolders);
 /* One file whole, NUL-terminated. Errors: false with PROBLEM_CONFIG. */

@@ -29,7 +29,7 @@ bool loaded_app_open(struct app_conf *conf, int findings_max, struct loaded_app 
     arena_init(&app->arena, 1LL << 30);
     diagnostics_init(&app->diagnostics, &app->arena, findings_max);
     return pg_pool_warm(kit_here.pool) && catalog_read(kit_here.pool, NULL, &app->catalog) &&
-           folder_read(&app->arena, conf->folder, "resources", ".yaml", &files) &&
+           folder_declarations(&app->arena, conf->folder, &files) &&
            resource_set_make(app->catalog, files.sources, files.count, &encoding, &app->diagnostics,
                              &app->set) &&
            plan_compile(app->set) && features_load(conf, app);

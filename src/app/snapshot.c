@@ -11,7 +11,7 @@
 
 #define AGAIN_MOST_NS (30 * NS_PER_S)
 
-static const char *const watched[] = { "resources", "queries", NULL };
+static const char *const watched[] = { "resources", "schemas", "queries", NULL };
 
 /* ---- putting in force ---- */
 
@@ -164,7 +164,7 @@ static WAITS bool set_make(struct house *house, struct resource_set **ret_set)
     diagnostics_init(&diagnostics, &arena, 0);
     const struct pg_encoding encoding = { .bigint_as_string = house->conf->bigint == BIGINT_STRING };
     struct resource_set *set = NULL;
-    bool made = folder_read(&arena, house->conf->folder, "resources", ".yaml", &files) &&
+    bool made = folder_declarations(&arena, house->conf->folder, &files) &&
                 resource_set_make(house->catalog, files.sources, files.count, &encoding, &diagnostics, &set);
     if (made) {
         const struct load load = { house->conf->folder, set,           &diagnostics, &arena,

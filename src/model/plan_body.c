@@ -4,6 +4,7 @@
 #include "model/plan_body.h"
 
 #include "model/check.h"
+#include "model/plan_schema.h"
 
 struct reading {
     struct plan_builder *builder;
@@ -16,7 +17,8 @@ struct reading {
     bool creates;        /* a row may be inserted: what it must have is asked for */
     int row;
     const struct field *field; /* the one being read */
-    int violations;
+    struct violations violations;
+    struct plan_fills fills; /* schemas NULL: none are declared */
 };
 
 enum plan_version_way plan_version_way(const struct resource *resource)
@@ -55,17 +57,14 @@ static const char *pointer_of(const struct reading *reading, struct bytes name, 
 
 static void violate(struct reading *reading, struct bytes name, const char *code, const char *message)
 {
-    reading->violations++;
-    fail_detail(reading->builder->arena, pointer_of(reading, name, ""), code, "%s", message);
+    violations_add(&reading->violations, pointer_of(reading, name, ""), code, message);
 }
 
 /* What the reader of values finds. */
 static void on_violation(void *arg, const char *pointer, const char *code, const char *message)
 {
     struct reading *reading = arg;
-    reading->violations++;
-    fail_detail(reading->builder->arena, pointer_of(reading, reading->field->name, pointer), code, "%s",
-                message);
+    violations_add(&reading->violations, pointer_of(reading, reading->field->name, pointer), code, message);
 }
 
 /* What PostgreSQL may do with the row: an upsert either. */
@@ -188,6 +187,10 @@ static void read_member(struct reading *reading, const struct json_node *node)
                       of_path ? "the key of the path" : "your tenant's");
         return;
     }
+    if (value.data && reading->fills.tables && plan_base_type(field->column->type)->kind == PG_TYPE_JSON)
+        value = plan_schema_filled(&reading->fills,
+                                   &(struct plan_place){ reading->query->body, node, field, reading->row },
+                                   reading->builder->arena, value);
     *cell = (struct plan_cell){ true, value };
     if (value.data)
         check_value(reading, node, value);
@@ -221,9 +224,46 @@ static void require_fields(struct reading *reading)
         if (!field->required_on_create || plan_body_cell(reading->body, reading->row, field)->given ||
             !is_writable(reading, field) || (replaces && is_key(resource, field, &unused)))
             continue;
+        /* What other violations kept the schema from filling in is not missing. */
+        if (resource->schemas && resource->schemas->wishes && resource->schemas->wishes[i].fills &&
+            violations_any(&reading->violations))
+            continue;
         if (replaces && reading->tenant.data && field == resource->tenant_field)
             continue;
         violate(reading, field->name, "required", "is required");
+    }
+}
+
+/* Fields that the body leaves out and the schema has defaults for, where leaving out means a default at all.
+ */
+static void fill_row(struct reading *reading, const struct json_node *node)
+{
+    const struct resource *resource = reading->resource;
+    const enum operation operation = reading->query->operation;
+    struct arena *arena = reading->builder->arena;
+    if (operation == OP_UPDATE || (operation == OP_UPSERT && !reading->key))
+        return;
+    const struct json_doc *body = reading->reader.doc;
+    for (const struct jsonschema_fill *fill = plan_schema_fills_of(&reading->fills, reading->row, node); fill;
+         fill = fill->next_of_object) {
+        const struct field *field = table_get(&resource->fields_by_name, fill->name);
+        struct json_doc doc;
+        struct json_error error;
+        struct bytes value;
+        if (!field || !is_writable(reading, field) ||
+            plan_body_cell(reading->body, reading->row, field)->given)
+            continue;
+        reading->field = field;
+        if (!json_parse(fill->value, NULL, arena, &doc, &error))
+            continue; /* only memory: the arena is exhausted, and that is told */
+        reading->reader.doc = &doc;
+        if (pg_param_from_json(&reading->reader, field->column->type, field->column->typmod, json_root(&doc),
+                               &value)) {
+            *plan_body_cell(reading->body, reading->row, field) = (struct plan_cell){ true, value };
+            if (value.data)
+                check_value(reading, json_root(&doc), value);
+        }
+        reading->reader.doc = body;
     }
 }
 
@@ -234,11 +274,13 @@ static void read_row(struct reading *reading, const struct json_node *node)
         return;
     }
     preset_row(reading);
-    const int before = reading->violations;
+    const int before = reading->violations.count;
     for (const struct json_node *member = json_first(node); member; member = json_next(member))
         read_member(reading, member);
+    if (reading->fills.tables)
+        fill_row(reading, node);
     /* A field that was given wrongly was given. */
-    if (reading->violations == before) {
+    if (reading->violations.count == before && !reading->violations.more) {
         require_fields(reading);
         return;
     }
@@ -317,7 +359,7 @@ static bool read_rows(struct reading *reading, const struct json_node *root)
     else
         read_row(reading, root);
     compare_rows(body);
-    if (reading->query->operation != OP_UPSERT || reading->key || reading->violations)
+    if (reading->query->operation != OP_UPSERT || reading->key || violations_any(&reading->violations))
         return true;
     if (!body->alike) {
         body->many = false;
@@ -327,6 +369,31 @@ static bool read_rows(struct reading *reading, const struct json_node *root)
     }
     refuse_same_keys(reading);
     return true;
+}
+
+/* The schemas first: what they fill in, the catalog judges too. */
+static bool judge(struct reading *reading)
+{
+    const struct plan_judging judging = { .resource = reading->resource,
+                                          .query = reading->query,
+                                          .key = reading->key,
+                                          .tenant_known = reading->tenant.data != NULL,
+                                          .arena = reading->builder->arena,
+                                          .violations = &reading->violations };
+    if (!reading->resource->schemas ||
+        (reading->body->many ? reading->body->rows_count > reading->resource->bulk_max
+                             : json_type(json_root(reading->query->body)) != JSON_OBJECT))
+        return true; /* refused as a whole */
+    return plan_schema_judge(&judging, &reading->fills);
+}
+
+static bool refusal(struct reading *reading)
+{
+    if (!violations_any(&reading->violations))
+        return true;
+    const long long count = violations_tell(&reading->violations, reading->query->body);
+    return fail(&PROBLEM_VALIDATION, "%lld value%s of the body can't be accepted; the details say which",
+                count, count == 1 ? "" : "s");
 }
 
 bool plan_body_read(struct plan_builder *builder, const struct resource *resource,
@@ -341,6 +408,7 @@ bool plan_body_read(struct plan_builder *builder, const struct resource *resourc
                                .key = key,
                                .body = &body,
                                .creates = query->operation == OP_CREATE || query->operation == OP_UPSERT };
+    reading.violations.arena = builder->arena;
     reading.reader = (struct pg_param_reader){ .arena = builder->arena,
                                                .doc = query->body,
                                                .encoding = &resource->set->encoding,
@@ -352,13 +420,12 @@ bool plan_body_read(struct plan_builder *builder, const struct resource *resourc
         body.many = true;
         body.rows_count = (int)json_count(root);
     }
-    if (!read_rows(&reading, root))
+    if (!judge(&reading) || !read_rows(&reading, root))
         return false;
     if (builder->arena->exhausted)
         return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
-    if (reading.violations)
-        return fail(&PROBLEM_VALIDATION, "%d value%s of the body can't be accepted; the details say which",
-                    reading.violations, reading.violations == 1 ? "" : "s");
+    if (!refusal(&reading))
+        return false;
     *ret_body = body;
     return true;
 }

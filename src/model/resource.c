@@ -72,7 +72,12 @@ static void resources_place(struct resource_build *build)
 static void set_build(struct resource_build *build, const struct resource_source *sources, int sources_count)
 {
     build->drafts = ARENA_ARRAY(&build->scratch, struct draft, (size_t)sources_count + 1);
+    for (int i = 0; i < sources_count; i++)
+        if (bytes_starts(sources[i].file, BYTES(SCHEMA_FOLDER)))
+            schema_library_add(&build->set->library, sources[i].file, sources[i].text, build->diagnostics);
     for (int i = 0; i < sources_count; i++) {
+        if (bytes_starts(sources[i].file, BYTES(SCHEMA_FOLDER)))
+            continue;
         struct draft *draft = &build->drafts[build->drafts_count++];
         draft->resource = ARENA_NEW(&build->scratch, struct resource);
         if (!resource_declare(build, &sources[i], draft))
@@ -100,6 +105,7 @@ bool resource_set_make(struct catalog *catalog, const struct resource_source *so
     struct resource_set *set = calloc(1, sizeof *set);
     check(set != NULL);
     arena_init(&set->arena, 0); /* bounded by the number and size of files, and by the catalog */
+    set->library.arena = &set->arena;
     set->catalog = catalog_ref(catalog);
     set->encoding = *encoding;
     set->references = 1;
@@ -126,6 +132,9 @@ void resource_set_unref(struct resource_set *set)
         return;
     for (int i = 0; i < set->resources_count; i++)
         table_done(&set->resources[i].fields_by_name);
+    for (int i = 0; i < set->programs_count; i++)
+        jsonschema_free(set->programs[i]);
+    free(set->programs);
     table_done(&set->by_name);
     catalog_unref(set->catalog);
     arena_done(&set->arena);

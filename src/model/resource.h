@@ -3,6 +3,7 @@
  * catalog. A resource set is an immutable snapshot together with its catalog. Deny by default: what no file
  * names is not there. */
 #include "model/catalog.h"
+#include "model/schema.h"
 #include "pg/row.h"
 #include "wire/diagnostic.h"
 
@@ -59,7 +60,8 @@ struct resource {
     struct bytes tenant_header_setting; /* bench/demo only, see docs: name of the setting fed from a header;
                                            empty: none */
     struct bytes tenant_header;
-    const struct field *tenant_field; /* bound in queries too when known */
+    const struct field *tenant_field;       /* bound in queries too when known */
+    const struct resource_schemas *schemas; /* resource_schema.h; NULL: the catalog says all */
     struct bytes title, description;
     struct bytes file;
     int line;             /* where it is declared */
@@ -76,6 +78,9 @@ struct resource_set {
     struct resource *resources; /* sorted by name */
     int resources_count;
     struct table by_name;
+    struct schema_library library;
+    struct jsonschema **programs; /* compiled schemas; they end with the set */
+    int programs_count, programs_room;
     struct pg_encoding encoding;
     _Atomic int references;
     uint64_t generation; /* grows with each reload */
@@ -83,7 +88,7 @@ struct resource_set {
 
 #define RESOURCE_FILES_MAX 10000
 
-/* One declared file, as text. */
+/* One declared file, as text: of resources/, or of schemas/, to which the others' schemas refer. */
 struct resource_source {
     struct bytes file, text;
 };

@@ -58,6 +58,22 @@ static const struct shape_field tenant_fields[] = {
 static const struct shape tenant_shape = { "tenant", "Whose rows are shown, until tokens say it.",
                                            sizeof(struct resource_tenant), tenant_fields };
 
+/* What a declared schema may be, for editors: a JSON Schema, or the file that holds it. */
+#define DECLARED_SCHEMA                                                                                      \
+    "{\"anyOf\":[{\"type\":\"object\",\"properties\":{\"file\":{\"type\":\"string\"}},\"required\":["        \
+    "\"file\"],"                                                                                             \
+    "\"additionalProperties\":false},{\"$ref\":\"https://json-schema.org/draft/2020-12/schema\"}]}"
+
+static const struct shape_field column_fields[] = {
+    SHAPE_SELF(struct resource_column, node),
+    SHAPE_KEY(struct resource_column, name),
+    SHAPE_ANY(struct resource_column, schema, .schema = DECLARED_SCHEMA,
+              .doc = "The JSON Schema of its values, or file: schemas/NAME.yaml."),
+    { 0 },
+};
+static const struct shape column_shape = { "column", "What the catalog does not say of a column.",
+                                           sizeof(struct resource_column), column_fields };
+
 #define VERSION_SCHEMA                                                                                       \
     "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\",\"properties\":{\"column\":{\"type\":"           \
     "\"string\"},"                                                                                           \
@@ -102,6 +118,12 @@ static const struct shape_field resource_fields_[] = {
             "which "
             "of them; a mapping adds or renames: name: {resource, via: constraint, column or join table}."),
     SHAPE_TEXTS(struct declaration, order, .doc = "column, column.asc or column.desc. Preset: the key."),
+    SHAPE_ANY(struct declaration, schema, .schema = DECLARED_SCHEMA,
+              .doc =
+                  "The JSON Schema (2020-12) of the bodies that write a row, beside what the catalog says; "
+                  "or file: schemas/NAME.yaml. A merge patch is held against its rules of single fields."),
+    SHAPE_MAP(struct declaration, columns, .shape = &column_shape,
+              .doc = "Fields whose values have a schema of their own, such as JSONB."),
     SHAPE_MAPPING(struct declaration, limits, .shape = &limits_shape,
                   .doc = "How much one request may ask for."),
     SHAPE_CHOICE(struct declaration, priority, .choices = priority_choices, .preset = "normal",

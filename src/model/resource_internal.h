@@ -23,6 +23,11 @@ struct resource_tenant {
     struct bytes setting, header, field;
 };
 
+struct resource_column {
+    const struct yaml_node *node, *schema;
+    struct bytes name;
+};
+
 /* A file as it was written. */
 struct declaration {
     const struct yaml_node *node;
@@ -30,7 +35,8 @@ struct declaration {
     int access, priority;
     uint32_t operations; /* a bit per operation; only if the key stands there */
     struct shape_texts key;
-    const struct yaml_node *version, *embed;
+    const struct yaml_node *version, *embed, *schema;
+    struct shape_list columns;
     struct resource_fields fields;
     struct shape_texts order;
     struct resource_limits limits;
@@ -73,6 +79,8 @@ bool resource_declare(struct resource_build *build, const struct resource_source
                       struct draft *draft);
 /* Table, fields, key, order, operations. */
 void resource_resolve(struct resource_build *build, struct draft *draft);
+/* What bodies are held against beyond the catalog. */
+void resource_schemas_make(struct resource_build *build, struct draft *draft);
 /* After all: which embeds which. */
 void resource_embeds_make(struct resource_build *build, struct draft *draft);
 

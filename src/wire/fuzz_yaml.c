@@ -1,6 +1,25 @@
 /* Any file is refused with at least one diagnostic, or is a bounded tree; and either can be decoded by a
  * table. */
+#include "wire/json.h"
 #include "wire/shape.h"
+#include "wire/yaml_json.h"
+
+/* What a tree means is JSON, and its places are the tree's. */
+static void to_json(struct arena *arena, const struct yaml_node *root, struct diagnostics *diagnostics)
+{
+    struct text json;
+    struct json_doc doc;
+    struct json_error error;
+    text_init(&json, arena, 0);
+    const int before = diagnostics->errors_total;
+    if (!yaml_json_write(&json, root, diagnostics)) {
+        check(diagnostics->errors_total > before);
+        return;
+    }
+    check(!text_ok(&json) || json_parse(text_bytes(&json), NULL, arena, &doc, &error));
+    (void)yaml_json_place(root, text_bytes(&json));
+    check(yaml_json_place(root, BYTES("")).line == root->place.line);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -81,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (yaml_parse(&arena, &source, &diagnostics, &root)) {
         check(diagnostics.errors_total == 0);
         weigh(root, 0);
+        to_json(&arena, root, &diagnostics);
         yaml_expand(&arena, root, resolve, NULL, &diagnostics);
         const int before = diagnostics.errors_total;
         check(shape_decode(&arena, &outer_shape, root, &outer, &diagnostics) ==
