@@ -183,6 +183,7 @@ static bool declare_file(const struct schema_library *library, const struct yaml
     }
     const struct schema_document *document = schema_library_find(library, file->value);
     if (document) {
+        ((struct schema_document *)(uintptr_t)document)->used = true;
         *ret_schema = (struct schema){ document->json, document->file, document->yaml };
         return true;
     }
@@ -229,6 +230,8 @@ static bool fetch(void *arg, struct bytes uri, struct bytes *ret_text)
         schema_library_find(library, bytes_from(uri, strlen(SCHEMA_URI)));
     if (document)
         *ret_text = document->json;
+    if (document)
+        ((struct schema_document *)(uintptr_t)document)->used = true; /* while the library is still ours */
     return document != NULL;
 }
 

@@ -18,6 +18,7 @@ struct schema_document {
     struct bytes file; /* "schemas/order.yaml" */
     struct bytes json;
     struct yaml_node *yaml; /* where its values stand; NULL: written as JSON */
+    bool used;              /* by a schema that was compiled */
 };
 struct schema_library {
     struct arena *arena; /* of all it holds */
@@ -64,3 +65,11 @@ const struct schema_document *schema_reference(const struct schema_library *libr
                                                struct bytes *ret_fragment);
 /* The value at a JSON Pointer, or NULL. */
 const struct json_node *schema_at(const struct json_doc *doc, struct bytes pointer);
+
+/* ---- schema_bundle.c: for OpenAPI ---- */
+/* The name of the component that a file of schemas/ is: schemas.order.yaml. */
+void schema_component_write(struct text *out, struct bytes file);
+/* The document with its references turned to components. here: where it will stand, "#/components/schemas/x".
+ */
+void schema_bundle_write(struct text *out, const struct schema_library *library, const struct schema *schema,
+                         enum schema_use use, const char *here);

@@ -115,6 +115,11 @@ static void partial(struct variant *variant, const struct origin *origin, const 
         text_add(out, json_raw(doc, member));
     }
     text_add_z(out, comma);
+    if (!all && !reference) {
+        out->size -= comma[0] == ','; /* nothing follows */
+        text_byte(out, '}');
+        return;
+    }
     text_lit(out, "\"allOf\":[");
     comma = "";
     for (const struct json_node *item = all ? json_first(all) : NULL; item; item = json_next(item)) {
@@ -122,11 +127,10 @@ static void partial(struct variant *variant, const struct origin *origin, const 
         comma = ",";
         partial(variant, origin, item, false, depth + 1);
     }
-    text_add_z(out, comma);
-    if (reference)
+    if (reference) {
+        text_add_z(out, comma);
         referred(variant, origin, reference, depth + 1);
-    else
-        text_lit(out, "true");
+    }
     text_lit(out, "]}");
 }
 

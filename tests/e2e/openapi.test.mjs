@@ -186,3 +186,45 @@ test("/docs is a page, with all it loads, served from here", async (t) => {
   }
   assert.match(page.text + (await Promise.all(assets.filter((a) => a.endsWith(".js")).map(async (a) => (await api.get(new URL(a, `${api.base}${base}`).pathname)).text))).join(""), /openapi\.json/);
 });
+
+test("declared schemas are components: references resolved, the discriminator kept, a variant for each use", async (t) => {
+  const sql = "CREATE TABLE parcel (id bigint PRIMARY KEY, kind text NOT NULL, pin text, via jsonb NOT NULL, size jsonb)";
+  const api = await serve(t, { sql, app: {
+    "resources/parcel.yaml": `access: public
+operations: [list, get, create, update, replace]
+schema:
+  allOf: [{$ref: ../schemas/base.yaml}]
+  required: [kind]
+  properties: {kind: {enum: [box, tube]}, pin: {writeOnly: true, type: [string, "null"]}}
+  if: {properties: {kind: {const: tube}}}
+  then: {required: [size]}
+columns:
+  via: {schema: {file: schemas/via.yaml}}
+  size: {schema: {type: object, properties: {cm: {$ref: "#/$defs/cm"}}, $defs: {cm: {type: number, minimum: 0}}}}
+`,
+    "schemas/base.yaml": "$defs: {id: {type: integer, minimum: 1}}\nproperties: {id: {$ref: '#/$defs/id'}, via: {$ref: 'via.yaml'}}\n",
+    "schemas/via.yaml": `discriminator: {propertyName: by, mapping: {air: "#/$defs/air", sea: "#/$defs/sea"}}
+oneOf: [{$ref: "#/$defs/air"}, {$ref: "#/$defs/sea"}]
+$defs:
+  air: {type: object, required: [by, flight], properties: {by: {const: air}, flight: {type: string}}}
+  sea: {type: object, required: [by, ship], properties: {by: {const: sea}, ship: {type: string, examples: [Ada]}}}
+`,
+    "schemas/unused.yaml": "type: string\n",
+  } });
+  const reply = await api.get("/openapi.json").expect(200);
+  const lint = await redocly(t, reply.text);
+  assert.deepEqual(lint.problems.filter((problem) => problem.severity === "error"), []);
+  const { schemas } = reply.json.components;
+  assert.deepEqual(Object.keys(schemas).filter((name) => /parcel|schemas/.test(name)).sort(),
+    ["parcel", "parcel.body", "parcel.body.read", "parcel.body.update", "parcel.column.size", "parcel.column.via", "parcel.create", "parcel.update", "schemas.base.yaml", "schemas.via.yaml"]);
+  assert.deepEqual(schemas["schemas.via.yaml"].discriminator.mapping, { air: "#/components/schemas/schemas.via.yaml/$defs/air", sea: "#/components/schemas/schemas.via.yaml/$defs/sea" });
+  assert.equal(schemas["parcel.column.size"].properties.cm.$ref, "#/components/schemas/parcel.column.size/$defs/cm");
+  assert.equal(schemas["schemas.base.yaml"].properties.via.$ref, "#/components/schemas/schemas.via.yaml");
+  assert.ok(schemas["parcel.body"].required.includes("kind") && schemas["parcel.body"].then);
+  assert.ok(!schemas["parcel.body.update"].required && !schemas["parcel.body.update"].then);
+  assert.ok(JSON.stringify(schemas["parcel.body.update"]).includes("#/components/schemas/schemas.via.yaml"));
+  assert.ok(!("pin" in schemas.parcel.allOf[0].properties) && "pin" in schemas["parcel.create"].allOf[0].properties);
+  const refs = [...reply.text.matchAll(/"\$ref":"#([^"]*)"/g)].map((match) => match[1]);
+  const at = (pointer) => pointer.split("/").slice(1).reduce((node, step) => node?.[step.replaceAll("~1", "/").replaceAll("~0", "~")], reply.json);
+  for (const ref of new Set(refs)) assert.ok(at(ref), ref);
+});

@@ -1,5 +1,7 @@
 #include "features/openapi/document.h"
 
+#include "features/openapi/declared.h"
+
 #include "model/json_schema.h"
 #include "wire/filter.h"
 #include "wire/json_write.h"
@@ -9,6 +11,7 @@ struct document {
     struct text *text;
     const struct resource_set *set;
     const struct resource *resource;
+    struct text name; /* the resource's component */
 };
 
 /* A name fit for components and parameters (OpenAPI 3.1, 4.8.7.1): others become _. */
@@ -49,6 +52,23 @@ static bool field_in(const struct field *field, enum view view)
     return view == VIEW_READ ? field->readable : view == VIEW_CREATE ? field->creatable : field->updatable;
 }
 
+/* What the catalog says, and beside it what the file declares. */
+static void object_schema(struct document *doc, enum view view);
+static void view_schema(struct document *doc, enum view view)
+{
+    static const char *const suffixes[] = { ".body.read", ".body", ".body.update" };
+    const struct resource_schemas *schemas = doc->resource->schemas;
+    if (!schemas || !schemas->has_body) {
+        object_schema(doc, view);
+        return;
+    }
+    text_lit(doc->text, "{\"allOf\":[");
+    object_schema(doc, view);
+    text_lit(doc->text, ",{\"$ref\":\"#/components/schemas/");
+    text_add(doc->text, text_bytes(&doc->name));
+    text_printf(doc->text, "%s\"}]}", suffixes[view]);
+}
+
 static void object_schema(struct document *doc, enum view view)
 {
     const struct resource *resource = doc->resource;
@@ -64,8 +84,12 @@ static void object_schema(struct document *doc, enum view view)
             text_byte(text, ',');
         first = false;
         json_write_key(text, field->name);
-        json_schema_type_write(text, field->column->type, field->column->typmod, field->nullable,
-                               field->column, encoding);
+        const struct column_schema *column = declared_column(resource, field);
+        if (column)
+            declared_reference_write(text, column, text_bytes(&doc->name));
+        else
+            json_schema_type_write(text, field->column->type, field->column->typmod, field->nullable,
+                                   field->column, encoding);
     }
     text_byte(text, '}');
     bool any = false;
@@ -108,6 +132,23 @@ static void example_object(struct document *doc, enum view view)
     text_byte(doc->text, '}');
 }
 
+/* `,"example":…`, unless what the file declares would refuse it. */
+static void example(struct document *doc, enum view view, const char *before, const char *after)
+{
+    struct text *text = doc->text;
+    const size_t start = text->size;
+    text_printf(text, ",\"example\":%s", before);
+    const size_t sample = text->size;
+    example_object(doc, view);
+    if (text_ok(text) && !declared_fits(doc->resource,
+                                        (struct bytes){ text->data + sample, text->size - sample },
+                                        view == VIEW_CREATE)) {
+        text->size = start;
+        return;
+    }
+    text_add_z(text, after);
+}
+
 static void resource_schemas(struct document *doc)
 {
     static const char *const suffixes[] = { "", ".create", ".update" };
@@ -119,8 +160,9 @@ static void resource_schemas(struct document *doc)
         text_lit(doc->text, ",\"");
         component_name(doc->text, doc->resource, suffixes[view]);
         text_lit(doc->text, "\":");
-        object_schema(doc, (enum view)view);
+        view_schema(doc, (enum view)view);
     }
+    declared_components_write(doc->text, doc->resource, text_bytes(&doc->name));
 }
 
 /* ---- operations ---- */
@@ -254,8 +296,7 @@ static void one_content(struct document *doc)
 {
     text_lit(doc->text, ",\"content\":{\"application/json\":{\"schema\":");
     reference(doc, "");
-    text_lit(doc->text, ",\"example\":");
-    example_object(doc, VIEW_READ);
+    example(doc, VIEW_READ, "", "");
     text_lit(doc->text, "}}");
 }
 
@@ -276,10 +317,12 @@ static void operation_list(struct document *doc)
                         "json\":{\"schema\":{\"type\":\"object\",\"required\":[\"data\",\"page\"],"
                         "\"properties\":{\"data\":{\"type\":\"array\",\"items\":");
     reference(doc, "");
-    text_lit(doc->text, "},\"page\":{\"$ref\":\"#/components/schemas/Page\"}}},\"example\":{\"data\":[");
-    example_object(doc, VIEW_READ);
-    text_printf(doc->text, "],\"page\":{\"next\":null,\"prev\":null,\"limit\":%lld}}}}}",
-                (long long)doc->resource->page_size);
+    text_lit(doc->text, "},\"page\":{\"$ref\":\"#/components/schemas/Page\"}}}");
+    char page[96];
+    snprintf(page, sizeof page, "],\"page\":{\"next\":null,\"prev\":null,\"limit\":%lld}}",
+             (long long)doc->resource->page_size);
+    example(doc, VIEW_READ, "{\"data\":[", page);
+    text_lit(doc->text, "}}}");
     responses(doc, also);
 }
 
@@ -320,8 +363,8 @@ static void operation_create(struct document *doc)
     reference(doc, ".create");
     text_lit(doc->text, ",{\"type\":\"array\",\"items\":");
     reference(doc, ".create");
-    text_printf(doc->text, ",\"maxItems\":%lld}]},\"example\":", (long long)doc->resource->bulk_max);
-    example_object(doc, VIEW_CREATE);
+    text_printf(doc->text, ",\"maxItems\":%lld}]}", (long long)doc->resource->bulk_max);
+    example(doc, VIEW_CREATE, "", "");
     text_lit(doc->text, "}}},\"responses\":{\"201\":{\"description\":\"Created.\"");
     text_lit(doc->text, ",\"headers\":{\"X-Request-Id\":{\"$ref\":\"#/components/headers/X-Request-Id\"},"
                         "\"Location\":{\"$ref\":\"#/components/headers/Location\"}}");
@@ -343,8 +386,7 @@ static void operation_change(struct document *doc, const char *method, const cha
     text_printf(doc->text, "\"%s\":{\"schema\":",
                 view == VIEW_UPDATE ? "application/merge-patch+json" : "application/json");
     reference(doc, suffix);
-    text_lit(doc->text, ",\"example\":");
-    example_object(doc, view);
+    example(doc, view, "", "");
     text_lit(doc->text, "}}},\"responses\":{\"200\":{\"description\":\"The row as it is now.\"");
     headers(doc, doc->resource->version != NULL, false);
     one_content(doc);
@@ -551,6 +593,7 @@ void document_write(struct text *text, const struct resource_set *set, const str
                     const char *title, const char *version)
 {
     struct document doc = { .text = text, .set = set };
+    text_init_heap(&doc.name, 0);
     text_lit(text, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":");
     json_write_string(text, bytes_of(title));
     text_lit(text, ",\"version\":");
@@ -577,9 +620,14 @@ void document_write(struct text *text, const struct resource_set *set, const str
     text_add_z(text, components_head);
     for (int i = 0; i < set->resources_count; i++) {
         doc.resource = &set->resources[i];
-        if (doc.resource->public_access && !doc.resource->missing.size)
-            resource_schemas(&doc);
+        if (!doc.resource->public_access || doc.resource->missing.size)
+            continue;
+        text_clear(&doc.name);
+        component_name(&doc.name, doc.resource, "");
+        resource_schemas(&doc);
     }
+    declared_files_write(text, set);
+    text_done(&doc.name);
     text_lit(text, "},");
     shared_responses_write(text);
     text_lit(text, "}}\n");
