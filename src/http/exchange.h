@@ -27,6 +27,8 @@ struct exchange;
 struct exchange_wire {
     /* The whole body into req->body. */
     bool (*body_read)(struct exchange *exchange, int64_t bytes_max);
+    /* The next run of it; NULL: only whole. */
+    bool (*body_next)(struct exchange *exchange, int64_t bytes_max, struct bytes *ret_run);
     /* Head and buffered body; for a streamed answer, what is left of it and its end. */
     bool (*send)(struct exchange *exchange);
     /* What the stream has buffered, after the head when that is still unsent. */
@@ -56,6 +58,7 @@ struct exchange {
     struct arena spare; /* for the answer that says that the request's arena is full */
     struct bytes borrowed;
     bool is_borrowed, finished, streaming, head_sent, failed;
+    bool body_handed;          /* req_body_next() gave all of it */
     bool gone;                 /* the client is: nobody reads the answer */
     bool expects_other;        /* than 100-continue */
     bool cut;                  /* the stream failed half way: end it visibly broken */

@@ -13,7 +13,9 @@ static void closed(struct conn *conn);
 static void parse(struct h1 *h1);
 
 static const struct conn_events events = { .readable = readable, .broken = broken, .closed = closed };
-static const struct exchange_wire h1_wire = { .body_read = h1_body_read, .send = h1_send, .flush = h1_flush };
+static const struct exchange_wire h1_wire = {
+    .body_read = h1_body_read, .body_next = h1_body_next, .send = h1_send, .flush = h1_flush
+};
 
 /* ---- states ---- */
 
@@ -177,6 +179,9 @@ static void begin(struct h1 *h1, struct bytes leftover)
     h1->head.minor = 1;
     h1->head.keep_alive = false;
     h1->has_scratch = h1->continue_owed = false;
+    h1->pace = (struct h1_pace){ 0 };
+    h1->run = NULL;
+    h1->run_bytes = 0;
     h1->body = H1_BODY_DONE;
     h1->keep = true;
 }

@@ -19,6 +19,7 @@
 #define H1_BUFFER_FIRST 4096  /* most heads fit; it grows up to http.header_bytes_max */
 #define H1_DRAIN_MAX    65536 /* an unread body up to this is read away to keep the connection */
 #define H1_LINGER_MAX   (16 * 1024 * 1024LL)
+#define H1_RUN_BYTES    65536 /* a read's worth of a body that is taken run by run */
 #define H1_LINGER_NS    (2 * NS_PER_S)
 #define H1_LEAVE_NS     (500 * NS_PER_MS)
 
@@ -49,7 +50,12 @@ struct h1 {
     enum h1_body body;
     bool has_scratch;   /* buffer is no longer the head's */
     bool continue_owed; /* the client waits for 100 Continue */
-    int64_t body_left;  /* of a Content-Length; LINGER: how much more is read away */
+    struct h1_pace {    /* how slow a body may be */
+        int64_t started_ns, received;
+    } pace;            /* of a body that is taken run by run */
+    char *run;         /* its buffer, H1_RUN_BYTES */
+    int64_t run_bytes; /* handed out so far */
+    int64_t body_left; /* of a Content-Length; LINGER: how much more is read away */
     struct chunked chunked;
     char peer[PEER_ADDRESS_MAX];
 };
@@ -63,6 +69,7 @@ static inline bool h1_heritable(const struct h1 *h1)
 
 /* ---- h1_body.c ---- */
 bool h1_body_read(struct exchange *exchange, int64_t bytes_max);
+bool h1_body_next(struct exchange *exchange, int64_t bytes_max, struct bytes *ret_run);
 /* Reads away what the handler left of the body. False: the connection cannot go on. */
 WAITS bool h1_body_drain(struct h1 *h1);
 /* Whether what is left of the body is known to be too much to read away, or may never come. */

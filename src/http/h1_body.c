@@ -5,10 +5,6 @@
 
 #define SCRATCH_BYTES 8192
 
-struct pace { /* how slow a body may be */
-    int64_t started_ns, received;
-};
-
 static bool failed(struct h1 *h1, const struct problem *problem, const char *message)
 {
     h1->body = H1_BODY_FAILED;
@@ -17,7 +13,7 @@ static bool failed(struct h1 *h1, const struct problem *problem, const char *mes
 }
 
 /* More of the body from the socket, at least one byte. */
-static bool receive(struct h1 *h1, struct pace *pace, char *at, size_t room, size_t *ret_got)
+static bool receive(struct h1 *h1, struct h1_pace *pace, char *at, size_t room, size_t *ret_got)
 {
     const struct http_conf *conf = &h1->core->server->conf;
     if (!pace->started_ns)
@@ -77,7 +73,7 @@ static bool read_sized(struct h1 *h1, struct bytes *ret_body)
             return no_memory(h1);
         memcpy(body, h1->buffer + h1->at, here);
         h1->at = h1->filled;
-        struct pace pace = { 0 };
+        struct h1_pace pace = { 0 };
         for (size_t at = here, got; at < size; at += got)
             if (!receive(h1, &pace, body + at, size - at, &got))
                 return false;
@@ -89,7 +85,7 @@ static bool read_sized(struct h1 *h1, struct bytes *ret_body)
 }
 
 /* The next run of a chunked body; an empty one is its end. */
-static bool next_chunk(struct h1 *h1, struct pace *pace, struct bytes *ret_data)
+static bool next_chunk(struct h1 *h1, struct h1_pace *pace, struct bytes *ret_data)
 {
     for (;;) {
         struct bytes input = { h1->buffer + h1->at, h1->filled - h1->at };
@@ -125,7 +121,7 @@ static bool next_chunk(struct h1 *h1, struct pace *pace, struct bytes *ret_data)
 static bool read_chunked(struct h1 *h1, int64_t bytes_max, struct bytes *ret_body)
 {
     struct text body;
-    struct pace pace = { 0 };
+    struct h1_pace pace = { 0 };
     text_init(&body, &h1->exchange->req.arena, 0);
     for (;;) {
         struct bytes data;
@@ -159,6 +155,16 @@ static bool say_continue(struct h1 *h1)
     return false;
 }
 
+/* What the handler, else the route, else the server accepts. */
+static int64_t bytes_most(const struct exchange *exchange, int64_t bytes_max)
+{
+    const struct route *route = exchange->req.route;
+    if (bytes_max > 0)
+        return bytes_max;
+    return route && route->body_bytes_max ? route->body_bytes_max
+                                          : exchange->core->server->conf.body_bytes_max;
+}
+
 bool h1_body_read(struct exchange *exchange, int64_t bytes_max)
 {
     struct h1 *h1 = exchange->carrier;
@@ -167,14 +173,54 @@ bool h1_body_read(struct exchange *exchange, int64_t bytes_max)
         return true;
     if (h1->body == H1_BODY_FAILED)
         return fail(&PROBLEM_BAD_REQUEST, "the body could not be read");
-    if (bytes_max <= 0)
-        bytes_max = req->route && req->route->body_bytes_max ? req->route->body_bytes_max
-                                                             : h1->core->server->conf.body_bytes_max;
+    bytes_max = bytes_most(exchange, bytes_max);
     if (!h1->head.chunked && h1->body_left > bytes_max)
         return too_large(h1, bytes_max);
     if (!say_continue(h1))
         return false;
     return h1->head.chunked ? read_chunked(h1, bytes_max, &req->body) : read_sized(h1, &req->body);
+}
+
+static bool next_sized(struct h1 *h1, struct bytes *ret_run)
+{
+    size_t got = h1->filled - h1->at;
+    if (h1->body_left == 0) {
+        h1->body = H1_BODY_DONE;
+        *ret_run = (struct bytes){ 0 };
+        return true;
+    }
+    if (got) { /* it came with the head */
+        got = (int64_t)got < h1->body_left ? got : (size_t)h1->body_left;
+        *ret_run = (struct bytes){ h1->buffer + h1->at, got };
+        h1->at += got;
+    } else {
+        if (!h1->run && !(h1->run = arena_alloc(&h1->exchange->req.arena, H1_RUN_BYTES)))
+            return no_memory(h1);
+        const size_t room = h1->body_left < H1_RUN_BYTES ? (size_t)h1->body_left : H1_RUN_BYTES;
+        if (!receive(h1, &h1->pace, h1->run, room, &got))
+            return false;
+        *ret_run = (struct bytes){ h1->run, got };
+    }
+    h1->body_left -= (int64_t)got;
+    return true;
+}
+
+bool h1_body_next(struct exchange *exchange, int64_t bytes_max, struct bytes *ret_run)
+{
+    struct h1 *h1 = exchange->carrier;
+    *ret_run = (struct bytes){ 0 };
+    if (h1->body == H1_BODY_DONE)
+        return true;
+    if (h1->body == H1_BODY_FAILED)
+        return fail(&PROBLEM_BAD_REQUEST, "the body could not be read");
+    bytes_max = bytes_most(exchange, bytes_max);
+    if (!h1->run_bytes && !h1->head.chunked && h1->body_left > bytes_max)
+        return too_large(h1, bytes_max);
+    if (!say_continue(h1) ||
+        !(h1->head.chunked ? next_chunk(h1, &h1->pace, ret_run) : next_sized(h1, ret_run)))
+        return false;
+    h1->run_bytes += (int64_t)ret_run->size;
+    return h1->run_bytes <= bytes_max || too_large(h1, bytes_max);
 }
 
 bool h1_body_hopeless(const struct h1 *h1)
@@ -186,7 +232,7 @@ bool h1_body_hopeless(const struct h1 *h1)
 
 bool h1_body_drain(struct h1 *h1)
 {
-    struct pace pace = { 0 };
+    struct h1_pace pace = { 0 };
     if (h1->body == H1_BODY_DONE)
         return true;
     if (h1->body == H1_BODY_FAILED)

@@ -52,6 +52,18 @@ bool req_body_read(struct req *req, int64_t bytes_max)
     return req->exchange->wire->body_read(req->exchange, bytes_max);
 }
 
+bool req_body_next(struct req *req, int64_t bytes_max, struct bytes *ret_run)
+{
+    struct exchange *exchange = req->exchange;
+    if (exchange->wire->body_next)
+        return exchange->wire->body_next(exchange, bytes_max, ret_run);
+    if (!exchange->wire->body_read(exchange, bytes_max))
+        return false;
+    *ret_run = exchange->body_handed ? (struct bytes){ 0 } : req->body; /* a wire that has it whole */
+    exchange->body_handed = true;
+    return true;
+}
+
 struct bytes req_content_type(const struct req *req)
 {
     struct bytes type, charset;

@@ -74,6 +74,10 @@ int64_t req_now_ns(const struct req *req);
  * Errors: also 408 when it comes too slowly, 400 when the framing is wrong, cancelled when the client left.
  */
 WAITS bool req_body_read(struct req *req, int64_t bytes_max);
+/* The next run of the body, as it comes in: never more than a read's worth is held, so that a body may be
+ * larger than memory. An empty run is its end. Not together with req_body_read(). bytes_max and Errors: as
+ * there. Owner: *ret_run is good until the next call. */
+WAITS bool req_body_next(struct req *req, int64_t bytes_max, struct bytes *ret_run);
 /* Content-Type without parameters, lower case ("application/json"), or empty. */
 struct bytes req_content_type(const struct req *req);
 

@@ -101,6 +101,12 @@ struct write_query {
  * no row can have gives a statement that finds nothing. Cost: about 1 µs and what the body's values take. */
 bool plan_write(struct arena *arena, const struct resource *resource, const struct write_query *query,
                 const struct plan_context *context, struct plan *ret_plan);
+/* One row of a body that is only checked, as plan_write() would for a create: what is wrong with it goes to
+ * `into`, in its order. index: its place in the array, -1 when it is the body itself. Errors: false:
+ * PROBLEM_TOO_LARGE, or what keeps the tenant from being known. */
+struct violations;
+bool plan_row_check(struct arena *arena, const struct resource *resource, const struct plan_context *context,
+                    const struct json_doc *doc, int64_t index, struct violations *into);
 bool plan_delete(struct arena *arena, const struct resource *resource, const struct bytes *key,
                  struct bytes expected_version, bool return_row, const struct select_node *select,
                  const struct plan_context *context, struct plan *ret_plan);

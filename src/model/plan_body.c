@@ -16,6 +16,7 @@ struct reading {
     struct bytes tenant; /* as its column has it; data NULL: not known */
     bool creates;        /* a row may be inserted: what it must have is asked for */
     int row;
+    int64_t index;             /* of row 0 in the whole body */
     const struct field *field; /* the one being read */
     struct violations violations;
     struct plan_fills fills; /* schemas NULL: none are declared */
@@ -47,7 +48,7 @@ static const char *pointer_of(const struct reading *reading, struct bytes name, 
     struct text pointer;
     text_init(&pointer, reading->builder->arena, 64);
     if (reading->body->many)
-        json_pointer_append_index(&pointer, (size_t)reading->row);
+        json_pointer_append_index(&pointer, (size_t)(reading->index + reading->row));
     if (name.data)
         json_pointer_append(&pointer, name);
     text_add_z(&pointer, below);
@@ -337,6 +338,16 @@ static void refuse_same_keys(struct reading *reading)
     table_done(&seen);
 }
 
+static bool rows_room(struct reading *reading)
+{
+    struct plan_body *body = reading->body;
+    const size_t fields = (size_t)body->resource->fields_count, cells = (size_t)body->rows_count * fields;
+    body->cells = ARENA_ARRAY(reading->builder->arena, struct plan_cell, cells + 1);
+    body->given = ARENA_ARRAY(reading->builder->arena, bool, fields + 1);
+    return (body->cells && body->given) ||
+           fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
+}
+
 static bool read_rows(struct reading *reading, const struct json_node *root)
 {
     struct plan_body *body = reading->body;
@@ -348,11 +359,8 @@ static bool read_rows(struct reading *reading, const struct json_node *root)
         violate(reading, (struct bytes){ NULL, 0 }, "too_many", message);
         return true;
     }
-    const size_t cells = (size_t)body->rows_count * (size_t)resource->fields_count;
-    body->cells = ARENA_ARRAY(reading->builder->arena, struct plan_cell, cells + 1);
-    body->given = ARENA_ARRAY(reading->builder->arena, bool, (size_t)resource->fields_count + 1);
-    if (!body->cells || !body->given)
-        return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
+    if (!rows_room(reading))
+        return false;
     if (body->many)
         for (const struct json_node *node = json_first(root); node; node = json_next(node), reading->row++)
             read_row(reading, node);
@@ -371,18 +379,43 @@ static bool read_rows(struct reading *reading, const struct json_node *root)
     return true;
 }
 
+static void reading_init(struct reading *reading, struct plan_builder *builder,
+                         const struct resource *resource, const struct write_query *query,
+                         const struct bytes *key, struct plan_body *body)
+{
+    *reading = (struct reading){ .builder = builder,
+                                 .resource = resource,
+                                 .query = query,
+                                 .key = key,
+                                 .body = body,
+                                 .creates = query->operation == OP_CREATE || query->operation == OP_UPSERT };
+    reading->violations.arena = builder->arena;
+    reading->reader = (struct pg_param_reader){ .arena = builder->arena,
+                                                .doc = query->body,
+                                                .encoding = &resource->set->encoding,
+                                                .violation = on_violation,
+                                                .arg = reading };
+}
+
+static bool tenant_find(struct reading *reading)
+{
+    return !plan_tenant_known(reading->builder, reading->resource) ||
+           plan_tenant_value(reading->builder, reading->resource, &reading->tenant);
+}
+
 /* The schemas first: what they fill in, the catalog judges too. */
-static bool judge(struct reading *reading)
+static bool judge(struct reading *reading, const char *prefix)
 {
     const struct plan_judging judging = { .resource = reading->resource,
                                           .query = reading->query,
                                           .key = reading->key,
                                           .tenant_known = reading->tenant.data != NULL,
                                           .arena = reading->builder->arena,
-                                          .violations = &reading->violations };
+                                          .violations = &reading->violations,
+                                          .prefix = prefix };
     if (!reading->resource->schemas ||
-        (reading->body->many ? reading->body->rows_count > reading->resource->bulk_max
-                             : json_type(json_root(reading->query->body)) != JSON_OBJECT))
+        (reading->body->many && !prefix ? reading->body->rows_count > reading->resource->bulk_max
+                                        : json_type(json_root(reading->query->body)) != JSON_OBJECT))
         return true; /* refused as a whole */
     return plan_schema_judge(&judging, &reading->fills);
 }
@@ -396,31 +429,48 @@ static bool refusal(struct reading *reading)
                 count, count == 1 ? "" : "s");
 }
 
+bool plan_row_check(struct arena *arena, const struct resource *resource, const struct plan_context *context,
+                    const struct json_doc *doc, int64_t index, struct violations *into)
+{
+    char prefix[24] = "";
+    struct plan_builder builder = { .arena = arena, .context = context };
+    const struct write_query query = { .operation = OP_CREATE, .body = doc };
+    struct plan_body body = { .resource = resource, .rows_count = 1, .many = index >= 0 };
+    struct reading reading;
+    if (index >= 0)
+        snprintf(prefix, sizeof prefix, "/%lld", (long long)index);
+    reading_init(&reading, &builder, resource, &query, NULL, &body);
+    reading.index = index > 0 ? index : 0;
+    if (!tenant_find(&reading) || !judge(&reading, prefix) || !rows_room(&reading))
+        return false;
+    read_row(&reading, json_root(doc));
+    if (arena->exhausted)
+        return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
+    if (!violations_any(&reading.violations))
+        return true;
+    violations_order(&reading.violations, doc, strlen(prefix));
+    for (int i = 0; i < reading.violations.count; i++)
+        violations_add(into, reading.violations.items[i].pointer, reading.violations.items[i].code,
+                       reading.violations.items[i].message);
+    into->more += reading.violations.more;
+    return true;
+}
+
 bool plan_body_read(struct plan_builder *builder, const struct resource *resource,
                     const struct write_query *query, const struct bytes *key, struct plan_body *ret_body)
 {
     const struct json_node *root = json_root(query->body);
     const bool may_be_many = !key && (query->operation == OP_CREATE || query->operation == OP_UPSERT);
     struct plan_body body = { .resource = resource, .rows_count = 1 };
-    struct reading reading = { .builder = builder,
-                               .resource = resource,
-                               .query = query,
-                               .key = key,
-                               .body = &body,
-                               .creates = query->operation == OP_CREATE || query->operation == OP_UPSERT };
-    reading.violations.arena = builder->arena;
-    reading.reader = (struct pg_param_reader){ .arena = builder->arena,
-                                               .doc = query->body,
-                                               .encoding = &resource->set->encoding,
-                                               .violation = on_violation,
-                                               .arg = &reading };
-    if (plan_tenant_known(builder, resource) && !plan_tenant_value(builder, resource, &reading.tenant))
+    struct reading reading;
+    reading_init(&reading, builder, resource, query, key, &body);
+    if (!tenant_find(&reading))
         return false;
     if (json_type(root) == JSON_ARRAY && may_be_many) {
         body.many = true;
         body.rows_count = (int)json_count(root);
     }
-    if (!judge(&reading) || !read_rows(&reading, root))
+    if (!judge(&reading, NULL) || !read_rows(&reading, root))
         return false;
     if (builder->arena->exhausted)
         return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");

@@ -164,7 +164,7 @@ static bool judge_rows(const struct plan_judging *judging, const struct json_nod
 {
     int64_t index = 0;
     if (json_type(root) != JSON_ARRAY)
-        return judge_row(judging, root, "");
+        return judge_row(judging, root, judging->prefix ? judging->prefix : "");
     for (const struct json_node *row = json_first(root); row; row = json_next(row), index++) {
         char prefix[24];
         snprintf(prefix, sizeof prefix, "/%lld", (long long)index);

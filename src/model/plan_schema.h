@@ -18,6 +18,7 @@ struct plan_judging {
     bool tenant_known;       /* and so its field need not be given */
     struct arena *arena;
     struct violations *violations;
+    const char *prefix; /* of pointers, when the body is one row of many */
 };
 
 /* Judges every row of the body, each as far as its operation lets a schema judge it, and, where all is well,

@@ -57,6 +57,7 @@ struct resource {
     int64_t page_size, page_max, depth_max, bulk_max, offset_max;
     int64_t concurrent_max, timeout_ns; /* of each of its routes; 0: none of its own */
     int priority;                       /* 0 normal, 1 high, 2 low: who is refused first under overload */
+    int64_t body_bytes_max;             /* 0: the server's */
     struct bytes tenant_header_setting; /* bench/demo only, see docs: name of the setting fed from a header;
                                            empty: none */
     struct bytes tenant_header;

@@ -39,6 +39,10 @@ static const struct shape_field limits_fields[] = {
       .offset = offsetof(struct resource_limits, timeout_ns),
       .max = 3600000000000LL,
       .doc = "A request's deadline; preset: the server's." },
+    SHAPE_SIZE(struct resource_limits, body, .min = 0, .max = 1LL << 40, .preset = "0",
+               .doc = "Bytes of a body; 0: the server's own limit. More than the memory of a request "
+                      "(http.request_memory) is of use to ?dry_run=validate alone, which holds one row at a "
+                      "time."),
     { 0 },
 };
 static const struct shape limits_shape = { "limits", "How much one request may ask for.",

@@ -16,7 +16,7 @@ struct resource_fields {
 };
 struct resource_limits {
     const struct yaml_node *node;
-    int64_t page, page_max, depth, bulk, offset, concurrent, timeout_ns;
+    int64_t page, page_max, depth, bulk, offset, concurrent, timeout_ns, body;
 };
 struct resource_tenant {
     const struct yaml_node *node;

@@ -463,6 +463,7 @@ static void limits_make(struct resource_build *build, struct draft *draft)
     resource->depth_max = limits->depth;
     resource->bulk_max = limits->bulk;
     resource->offset_max = limits->offset;
+    resource->body_bytes_max = limits->body;
     if (limits->page > limits->page_max && limits->node && yaml_get(limits->node, "page"))
         diagnostics_warning(build->diagnostics, limits->node->place,
                             "page %lld is more than page_max %lld, which holds", (long long)limits->page,

@@ -69,10 +69,11 @@ static bool is_told(const struct violations *violations, int count, const struct
     return false;
 }
 
-void violations_order(struct violations *violations, const struct json_doc *doc)
+void violations_order(struct violations *violations, const struct json_doc *doc, size_t prefix)
 {
-    for (int i = 0; doc && i < violations->count; i++)
-        violations->items[i].position = position_of(doc, bytes_of(violations->items[i].pointer));
+    for (int i = 0; i < violations->count; i++)
+        violations->items[i].position =
+            position_of(doc, bytes_from(bytes_of(violations->items[i].pointer), prefix));
     if (violations->count)
         qsort(violations->items, (size_t)violations->count, sizeof *violations->items, by_position);
     int count = 0;
@@ -84,7 +85,7 @@ void violations_order(struct violations *violations, const struct json_doc *doc)
 
 int64_t violations_tell(struct violations *violations, const struct json_doc *doc)
 {
-    violations_order(violations, doc);
+    violations_order(violations, doc, 0);
     for (int i = 0; i < violations->count; i++)
         fail_detail(violations->arena, violations->items[i].pointer, violations->items[i].code, "%s",
                     violations->items[i].message);

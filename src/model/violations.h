@@ -28,8 +28,9 @@ static inline bool violations_any(const struct violations *violations)
 }
 
 /* Puts them in the order of the document and leaves out what says the same of the same place: the same code
- * or the same words. doc: NULL keeps the order in which they were found. */
-void violations_order(struct violations *violations, const struct json_doc *doc);
+ * or the same words. prefix: how much of each
+ * pointer leads to the document. */
+void violations_order(struct violations *violations, const struct json_doc *doc, size_t prefix);
 
 /* Makes details of them; returns how many there are. */
 int64_t violations_tell(struct violations *violations, const struct json_doc *doc);

@@ -5,6 +5,7 @@
 
 #include "http/route.h"
 #include "kit/module.h"
+#include "wire/jsonschema.h"
 
 const struct problem PROBLEM_PRECONDITION = { "precondition.failed",
                                               412,
@@ -66,6 +67,7 @@ static bool resource_routes(const struct rest *rest, struct router *router, cons
             .concurrent_max = resource->concurrent_max,
             .timeout_ns = resource->timeout_ns,
             .room = (void *)rest,
+            .body_bytes_max = resource->body_bytes_max,
             .run = resource->missing.size ? not_ready : handlers[i].run,
             .not_ready = resource->missing.size ? resource->missing.data : NULL,
         };
@@ -88,9 +90,21 @@ static bool rest_open(const void *conf, const struct kit *kit, void **ret_room)
     (void)kit;
     struct rest *rest = calloc(1, sizeof *rest);
     check(rest != NULL);
+    struct jsonschema_fault fault;
+    const bool made = jsonschema_compile(BYTES("true"), NULL, &rest->anything, &fault) &&
+                      jsonschema_compile(BYTES("{\"type\":\"array\"}"), NULL, &rest->any_list, &fault);
+    check(made);
     rest->conf = conf;
     *ret_room = rest;
     return true;
+}
+
+static void rest_close(void *room)
+{
+    struct rest *rest = room;
+    jsonschema_free(rest->anything);
+    jsonschema_free(rest->any_list);
+    free(rest);
 }
 
 extern const struct module rest_module;
@@ -106,7 +120,7 @@ const struct module rest_module = {
                                          .unit = "rows", .doc = "Rows fetched at a time while streaming."),
                                     { 0 } },
     .open = rest_open,
-    .close = free,
+    .close = rest_close,
     .routes = rest_routes,
     .explain = rest_statement,
     .problems =

@@ -14,8 +14,10 @@ struct rest_conf {
     int64_t stream_rows; /* lists of more rows are streamed through a cursor */
     int64_t chunk_rows;
 };
+struct jsonschema;
 struct rest {
     const struct rest_conf *conf;
+    struct jsonschema *anything, *any_list; /* what a stream of rows is, before each is looked at */
 };
 
 /* The resource a route belongs to. */
@@ -54,6 +56,10 @@ bool rest_if_match(struct req *req, const struct resource *resource, struct byte
 bool rest_if_absent(struct req *req, bool *ret_absent);
 /* module.explain: the statement of a read. */
 WAITS bool rest_statement(void *room, struct req *req, struct kit_explained *ret_explained);
+
+/* Whether a create is only to be checked: ?dry_run=… */
+bool rest_wants_check(const struct req *req);
+WAITS bool rest_check(struct req *req, const struct rest *rest);
 
 /* The handlers. */
 bool rest_list(struct req *req, void *room);

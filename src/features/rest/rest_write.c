@@ -105,8 +105,9 @@ static bool nothing_written(const struct plan *plan, const struct pg_step *steps
 /* POST /v1/NAME: one object, or an array of them, all in one statement. */
 bool rest_create(struct req *req, void *room)
 {
-    (void)room;
     struct writing w;
+    if (rest_wants_check(req))
+        return rest_check(req, room);
     if (!writing_begin(req, OP_CREATE, &w) || !read_body(req, &w.body))
         return false;
     if (w.preferences.resolution != RESOLUTION_NONE) {
