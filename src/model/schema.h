@@ -69,7 +69,8 @@ const struct json_node *schema_at(const struct json_doc *doc, struct bytes point
 /* ---- schema_bundle.c: for OpenAPI ---- */
 /* The name of the component that a file of schemas/ is: schemas.order.yaml. */
 void schema_component_write(struct text *out, struct bytes file);
-/* The document with its references turned to components. here: where it will stand, "#/components/schemas/x".
+/* The document with its references turned to components. here: where it will stand, "#/components/schemas/x";
+ * NULL: nowhere that a reference to itself could lead to.
  */
 void schema_bundle_write(struct text *out, const struct schema_library *library, const struct schema *schema,
                          enum schema_use use, const char *here);

@@ -70,7 +70,7 @@ static bool reference_write(struct bundle *bundle, struct bytes reference)
     struct bytes fragment;
     const struct schema_document *document =
         schema_reference(bundle->library, bundle->file, reference, &here, &fragment);
-    if ((!document && !here) || (fragment.size && fragment.data[0] != '/'))
+    if ((!document && (!here || !bundle->here)) || (fragment.size && fragment.data[0] != '/'))
         return false; /* an anchor or a URI: OpenAPI has no name for it */
     text_byte(bundle->out, '"');
     if (document) {
@@ -178,8 +178,8 @@ static const struct schema_document *taken_from(struct bundle *bundle, const str
         return NULL;
     while (uri.size && uri.data[uri.size - 1] != '.') /* its number */
         uri.size--;
-    return schema_library_find(bundle->library, bytes_first(bytes_from(uri, strlen(SCHEMA_URI)),
-                                                            uri.size - strlen(SCHEMA_URI) - 1));
+    return schema_library_find(
+        bundle->library, bytes_first(bytes_from(uri, strlen(SCHEMA_URI)), uri.size - strlen(SCHEMA_URI) - 1));
 }
 
 /* Recursion is bounded by the depth that a schema document may have. */

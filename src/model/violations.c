@@ -71,7 +71,7 @@ static bool is_told(const struct violations *violations, int count, const struct
 
 void violations_order(struct violations *violations, const struct json_doc *doc, size_t prefix)
 {
-    for (int i = 0; i < violations->count; i++)
+    for (int i = 0; doc && i < violations->count; i++)
         violations->items[i].position =
             position_of(doc, bytes_from(bytes_of(violations->items[i].pointer), prefix));
     if (violations->count)

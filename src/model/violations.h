@@ -29,7 +29,7 @@ static inline bool violations_any(const struct violations *violations)
 
 /* Puts them in the order of the document and leaves out what says the same of the same place: the same code
  * or the same words. prefix: how much of each
- * pointer leads to the document. */
+ * pointer leads to the document. doc: NULL keeps the order in which they were found. */
 void violations_order(struct violations *violations, const struct json_doc *doc, size_t prefix);
 
 /* Makes details of them; returns how many there are. */

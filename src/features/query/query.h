@@ -4,8 +4,9 @@
 #include "http/route.h"
 #include "kit/module.h"
 #include "model/plan_page.h"
+#include "model/schema.h"
+#include "model/violations.h"
 #include "pg/row.h"
-#include "wire/pattern.h"
 #include "wire/shape.h"
 
 enum query_result { RESULT_MANY, RESULT_ONE, RESULT_SCALAR, RESULT_NONE };
@@ -13,6 +14,12 @@ enum query_result { RESULT_MANY, RESULT_ONE, RESULT_SCALAR, RESULT_NONE };
 enum query_place { PLACE_QUERY, PLACE_PATH, PLACE_BODY, PLACE_OWN };
 
 #define QUERY_RULES_MAX 6 /* min, max, min_length, max_length, enum, pattern */
+
+/* A JSON Schema of the head; program NULL: none. */
+struct query_schema {
+    struct schema declared;
+    struct jsonschema *program;
+};
 
 struct query_param {
     struct bytes name;
@@ -27,7 +34,9 @@ struct query_param {
     int64_t length_min, length_max; /* 0: none */
     struct shape_texts choices;
     struct column column; /* its type and its rules, for the judge and for JSON Schema */
-    struct pattern *pattern;
+    struct jsonschema *pattern;
+    const struct yaml_node *schema_node;
+    struct query_schema schema;
 };
 
 struct query_statement {
@@ -63,13 +72,15 @@ struct query {
     struct query_paging page;
     int64_t depth_max; /* 0: no guard */
     struct bytes depth_name;
-    int depth_column; /* of the result */
-    const struct yaml_node *requires;
+    int depth_column;                             /* of the result */
+    const struct yaml_node *requires, *body_node; /* body_node: the schema of the body, as written */
+    struct query_schema body;
     struct bytes fallback_name; /* another file's, without .sql; empty: none */
     const struct query *fallback;
     struct row_shape shape;
     uint32_t *column_types; /* as Describe said: an answer with others is of a schema we do not know yet */
     const struct pg_encoding *encoding;
+    const struct resource_set *set; /* whose library its schemas refer to */
     const char *lacks; /* NULL: ready; else what PostgreSQL does not have (yet): 503 until it is there */
     bool closed, typed;
 };
@@ -89,8 +100,8 @@ struct query_set {
     int count;
     const struct query_room *room;
     struct resource_set *set; /* a reference: its catalog's types */
-    struct pattern **patterns;
-    int patterns_count, patterns_room;
+    struct jsonschema **programs;
+    int programs_count, programs_room;
 };
 
 /* module.load, unload, document and explain. */
@@ -114,6 +125,25 @@ bool query_rules_make(struct query_set *set, struct query_param *param, struct d
 typedef void query_violation_fn(void *arg, const char *code, const char *message);
 void query_rules_ask(const struct query_param *param, struct bytes value, struct arena *arena,
                      query_violation_fn *violation, void *arg);
+/* ---- query_schema.c ---- */
+bool query_pattern_make(struct query_set *set, struct query_param *param, struct diagnostics *diagnostics);
+/* What the head declares, of the body and of parameters. Errors: said in the diagnostics. */
+bool query_schemas_make(struct query_set *set, struct query *query, struct diagnostics *diagnostics);
+bool query_has_body(const struct query *query);
+/* A value of a request: a part of its body, or text. */
+struct query_value {
+    const struct json_doc *doc;
+    const struct json_node *node; /* NULL: text */
+    struct bytes text;
+};
+/* What is wrong goes to the violations. Errors: false, PROBLEM_TOO_LARGE. */
+bool query_body_judge(const struct query *query, const struct json_doc *doc, struct violations *violations);
+bool query_param_judge(const struct query_param *param, const struct query_value *value,
+                       struct violations *violations);
+/* The text of a JSON parameter whose schema has nested defaults; unchanged when there are none. Errors: as
+ * above. */
+bool query_fill(const struct query_param *param, struct query_value *value, struct arena *arena);
+
 /* The paging of a typed query. */
 bool query_page_make(struct query_set *set, struct query *query, const struct pg_result *described,
                      struct diagnostics *diagnostics);

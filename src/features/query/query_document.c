@@ -2,32 +2,84 @@
 #include "features/query/query.h"
 
 #include "model/json_schema.h"
+#include "wire/json.h"
 #include "wire/json_write.h"
 
-/* The type, and what the file asks beyond it. */
-static void schema_write(struct text *text, const struct query *query, const struct query_param *param,
-                         bool nullable)
+static const char *method_key(enum http_method method)
 {
-    json_schema_type_write(text, param->type, -1, nullable, &param->column, query->encoding);
-    if (!param->choices.count && !param->pattern_text.size)
+    static const char *const keys[HTTP_METHODS] = { [HTTP_GET] = "get",
+                                                    [HTTP_POST] = "post",
+                                                    [HTTP_PUT] = "put",
+                                                    [HTTP_PATCH] = "patch",
+                                                    [HTTP_DELETE] = "delete" };
+    return keys[method];
+}
+
+/* "#/paths/~1v1~1x/post/requestBody/content/application~1json/schema/allOf/1": where the body's schema
+ * stands. */
+static void body_pointer(struct text *text, const struct query *query)
+{
+    text_lit(text, "#/paths");
+    json_pointer_append(text, bytes_of(query->pattern));
+    text_printf(text, "/%s/requestBody/content/application~1json/schema/allOf/1", method_key(query->method));
+}
+
+static void declared_write(struct text *text, const struct query *query, const struct schema *schema,
+                           const char *here)
+{
+    if (!schema_library_find(&query->set->library, schema->file)) {
+        schema_bundle_write(text, &query->set->library, schema, SCHEMA_WHOLE, here);
         return;
-    text->size--; /* into the object that was just closed */
-    if (param->pattern_text.size) {
-        text_lit(text, ",\"pattern\":");
-        json_write_string(text, param->pattern_text);
     }
+    text_lit(text, "{\"$ref\":\"#/components/schemas/");
+    schema_component_write(text, schema->file);
+    text_lit(text, "\"}");
+}
+
+static void choices_write(struct text *text, const struct query *query, const struct query_param *param)
+{
+    const enum pg_type_kind kind = param->type->kind;
+    const bool bare = kind == PG_TYPE_INTEGER || kind == PG_TYPE_NUMERIC ||
+                      (kind == PG_TYPE_BIGINT && !query->encoding->bigint_as_string);
+    text_lit(text, "{\"enum\":[");
     for (int i = 0; i < param->choices.count; i++) {
-        const enum pg_type_kind kind = param->type->kind;
-        const bool bare = kind == PG_TYPE_INTEGER || kind == PG_TYPE_NUMERIC ||
-                          (kind == PG_TYPE_BIGINT && !query->encoding->bigint_as_string);
-        text_add_z(text,
-                   i ? "," : ",\"allOf\":[{\"enum\":["); /* beside an enum that the type itself may be */
+        text_add_z(text, i ? "," : "");
         if (bare)
             text_add(text, param->choices.items[i]);
         else
             json_write_string(text, param->choices.items[i]);
     }
-    text_add_z(text, param->choices.count ? "]}]}" : "}");
+    text_lit(text, "]}");
+}
+
+/* The type, and what the file asks beyond it: beside an enum or pattern that the type itself may have. */
+static void schema_write(struct text *text, const struct query *query, const struct query_param *param,
+                         bool nullable)
+{
+    const char *separator = ",\"allOf\":[";
+    json_schema_type_write(text, param->type, -1, nullable, &param->column, query->encoding);
+    if (!param->choices.count && !param->pattern_text.size && !param->schema.program)
+        return;
+    text->size--; /* into the object that was just closed */
+    if (text->data[text->size - 1] == '{')
+        separator++; /* it is empty */
+    if (param->pattern_text.size) {
+        text_add_z(text, separator[0] == ',' ? "," : "");
+        separator = ",\"allOf\":[";
+        text_lit(text, "\"pattern\":");
+        json_write_string(text, param->pattern_text);
+    }
+    if (param->choices.count) {
+        text_add_z(text, separator);
+        separator = ",";
+        choices_write(text, query, param);
+    }
+    if (param->schema.program) {
+        text_add_z(text, separator);
+        separator = ",";
+        declared_write(text, query, &param->schema.declared, NULL);
+    }
+    text_add_z(text, separator[1] ? "}" : "]}");
 }
 
 static void page_document(struct text *text, const struct query *query, bool first)
@@ -68,14 +120,11 @@ static void params_document(struct text *text, const struct query *query)
 
 static void body_document(struct text *text, const struct query *query)
 {
-    bool any = false;
-    for (int i = 0; i < query->params_count; i++)
-        any |= query->params[i].place == PLACE_BODY;
-    if (!any)
+    if (!query_has_body(query))
         return;
-    text_lit(text, "\"requestBody\":{\"required\":true,\"content\":{\"application/"
-                   "json\":{\"schema\":{\"type\":\"object\","
-                   "\"additionalProperties\":false,\"properties\":{");
+    text_lit(text, "\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":");
+    text_add_z(text, query->body.program ? "{\"allOf\":[" : "");
+    text_lit(text, "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{");
     bool first = true;
     for (int i = 0; i < query->params_count; i++) {
         if (query->params[i].place != PLACE_BODY)
@@ -94,7 +143,17 @@ static void body_document(struct text *text, const struct query *query)
         first = false;
         json_write_string(text, query->params[i].name);
     }
-    text_add_z(text, first ? "}}}}}," : "]}}}},");
+    text_add_z(text, first ? "}}" : "]}");
+    if (query->body.program) {
+        struct text here;
+        text_init_heap(&here, 0);
+        body_pointer(&here, query);
+        text_byte(text, ',');
+        declared_write(text, query, &query->body.declared, text_z(&here));
+        text_lit(text, "]}");
+        text_done(&here);
+    }
+    text_lit(text, "}}},");
 }
 
 static void object_document(struct text *text, const struct query *query)
@@ -166,16 +225,6 @@ static void answers_document(struct text *text, const struct query *query)
         text_lit(text, ",\"422\":{\"$ref\":\"#/components/responses/Validation\"}");
     text_lit(text, ",\"503\":{\"$ref\":\"#/components/responses/Unavailable\"},"
                    "\"504\":{\"$ref\":\"#/components/responses/Timeout\"}}");
-}
-
-static const char *method_key(enum http_method method)
-{
-    static const char *const keys[HTTP_METHODS] = { [HTTP_GET] = "get",
-                                                    [HTTP_POST] = "post",
-                                                    [HTTP_PUT] = "put",
-                                                    [HTTP_PATCH] = "patch",
-                                                    [HTTP_DELETE] = "delete" };
-    return keys[method];
 }
 
 static void operation_document(struct text *text, const struct query *query)

@@ -3,6 +3,11 @@
 
 #include "base/clock.h"
 
+#define DECLARED_SCHEMA                                                                                      \
+    "{\"anyOf\":[{\"type\":\"object\",\"properties\":{\"file\":{\"type\":\"string\"}},\"required\":["        \
+    "\"file\"],"                                                                                             \
+    "\"additionalProperties\":false},{\"$ref\":\"https://json-schema.org/draft/2020-12/schema\"}]}"
+
 static const struct shape_field head_param_fields[] = {
     SHAPE_SELF(struct head_param, node),
     SHAPE_KEY(struct head_param, name),
@@ -30,7 +35,9 @@ static const struct shape_field head_param_fields[] = {
       .offset = offsetof(struct head_param, choices),
       .doc = "The values that it may have." },
     SHAPE_TEXT(struct head_param, pattern,
-               .doc = "A regular expression that a text must match somewhere: ^ and $ anchor it."),
+               .doc = "A regular expression (ECMA-262) that a text must match somewhere: ^ and $ anchor it."),
+    SHAPE_ANY(struct head_param, schema, .schema = DECLARED_SCHEMA,
+              .doc = "The JSON Schema of its values, or file: schemas/NAME.yaml."),
     { 0 }
 };
 static const struct shape head_param_shape = { "query parameter", "A parameter of a query.",
@@ -87,6 +94,8 @@ static const struct shape_field head_fields[] = {
                   .doc = "How much of it there may be at once."),
     SHAPE_MAP(struct head, params, .shape = &head_param_shape,
               .doc = "What Describe can't say of the :named parameters."),
+    SHAPE_ANY(struct head, schema, .schema = DECLARED_SCHEMA,
+              .doc = "The JSON Schema of the body of a POST, PUT or PATCH: rules between its parameters."),
     SHAPE_MAPPING(struct head, page, .shape = &head_page_shape, .doc = "Keyset pages: after, before, limit."),
     SHAPE_INT(
         struct head, depth, .min = 0, .max = 100000,

@@ -7,7 +7,7 @@ struct head_param {
     int64_t length_min, length_max;
     struct shape_texts choices;
     bool required;
-    const struct yaml_node *node;
+    const struct yaml_node *node, *schema;
 };
 struct head_page {
     const struct yaml_node *node;
@@ -27,7 +27,7 @@ struct head {
     int64_t timeout_ns, depth;
     struct shape_list params;
     struct head_page page;
-    const struct yaml_node *requires;
+    const struct yaml_node *requires, *schema;
 };
 enum { HEAD_CLOSED, HEAD_PUBLIC };
 extern const struct shape query_head_shape;

@@ -80,6 +80,7 @@ static WAITS bool fallback_make(const struct loading *loading, struct query *que
         return true;
     }
     fallback->encoding = &loading->load->set->encoding;
+    fallback->set = loading->load->set;
     if (!query_type(loading->set, fallback, loading->load))
         return false;
     if (fallback->typed && !fallback->lacks)
@@ -94,6 +95,7 @@ static WAITS bool type_all(const struct loading *loading, struct query *queries,
         if (queries[i].closed)
             continue;
         queries[i].encoding = &loading->load->set->encoding;
+        queries[i].set = loading->load->set;
         if (!query_type(set, &queries[i], loading->load) || !fallback_make(loading, &queries[i]))
             return false;
         if (is_usable(&queries[i]))
@@ -127,9 +129,9 @@ bool query_set_load(void *room, const struct load *load, void **ret_loaded)
 void query_set_free(void *loaded)
 {
     struct query_set *set = loaded;
-    for (int i = 0; i < set->patterns_count; i++)
-        pattern_free(set->patterns[i]);
-    free(set->patterns);
+    for (int i = 0; i < set->programs_count; i++)
+        jsonschema_free(set->programs[i]);
+    free(set->programs);
     resource_set_unref(set->set);
     arena_done(&set->arena);
     free(set);

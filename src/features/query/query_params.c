@@ -8,7 +8,7 @@
 struct reading {
     struct req *req;
     const struct query_param *param;
-    int violations;
+    struct violations violations;
 };
 
 static void on_violation(void *arg, const char *pointer, const char *code, const char *message)
@@ -17,8 +17,7 @@ static void on_violation(void *arg, const char *pointer, const char *code, const
     char whole[512];
     snprintf(whole, sizeof whole, "/%.*s%s", (int)reading->param->name.size, reading->param->name.data,
              pointer);
-    reading->violations++;
-    fail_detail(&reading->req->arena, whole, code, "%s", message);
+    violations_add(&reading->violations, whole, code, message);
 }
 
 static void on_rule(void *arg, const char *code, const char *message)
@@ -34,10 +33,7 @@ static bool is_explained(const struct req *req)
 
 static WAITS bool body_read(struct req *req, const struct query *query, struct json_doc *ret_doc)
 {
-    bool wanted = false;
-    for (int i = 0; i < query->params_count; i++)
-        wanted |= query->params[i].place == PLACE_BODY;
-    if (!wanted || is_explained(req))
+    if (!query_has_body(query) || is_explained(req))
         return true;
     if (!bytes_is_nocase(req_content_type(req), "application/json"))
         return fail(&PROBLEM_MEDIA_TYPE, "send the body as application/json");
@@ -121,6 +117,12 @@ static bool value_read(struct reading *reading, const struct pg_param_reader *re
         return false;
     if (ret_value->data)
         query_rules_ask(param, *ret_value, &req->arena, on_rule, reading);
+    struct query_value value = { reader->doc, node, *ret_value };
+    if (!ret_value->data && !param->required)
+        return true; /* NULL: no value */
+    if (!query_param_judge(param, &value, &reading->violations) || !query_fill(param, &value, &req->arena))
+        return false;
+    *ret_value = value.text;
     return true;
 }
 
@@ -146,7 +148,7 @@ struct bytes *query_values_of(struct arena *arena, const struct query_statement 
 bool query_params_read(struct req *req, const struct query *query, struct bytes *ret_values)
 {
     struct json_doc doc = { 0 };
-    struct reading reading = { .req = req };
+    struct reading reading = { .req = req, .violations = { .arena = &req->arena } };
     if (!body_read(req, query, &doc))
         return false;
     const struct pg_param_reader reader = { .arena = &req->arena,
@@ -154,15 +156,17 @@ bool query_params_read(struct req *req, const struct query *query, struct bytes 
                                             .encoding = query->encoding,
                                             .violation = on_violation,
                                             .arg = &reading };
-    bool sound = true;
+    bool sound = !doc.nodes || query_body_judge(query, &doc, &reading.violations);
     refuse_unknown(&reading, query, &doc);
     for (int i = 0; i < query->params_count; i++)
         sound &= query->params[i].place == PLACE_OWN
                      ? own_value(req, query, &ret_values[i])
                      : value_read(&reading, &reader, &query->params[i], &ret_values[i]);
-    if (reading.violations)
+    if (violations_any(&reading.violations)) {
+        const long long count = violations_tell(&reading.violations, doc.nodes ? &doc : NULL);
         return fail(doc.nodes ? &PROBLEM_VALIDATION : &PROBLEM_QUERY,
-                    "%d parameter%s can't be accepted; the details say which", reading.violations,
-                    reading.violations == 1 ? "" : "s");
+                    "%lld parameter%s can't be accepted; the details say which", count,
+                    count == 1 ? "" : "s");
+    }
     return sound ? true : fail(&PROBLEM_TOO_LARGE, "the parameters need more memory than a request may use");
 }

@@ -84,6 +84,7 @@ static void param_declared(struct query_param *param, const struct head_param *d
     param->length_min = declared->length_min;
     param->length_max = declared->length_max;
     param->choices = declared->choices;
+    param->schema_node = declared->schema;
 }
 
 static void param_make(const struct reading *reading, struct bytes name, struct query_param *param)
@@ -316,6 +317,7 @@ static void head_take(const struct reading *reading)
     query->description = head->description;
     query->cache_control = head->cache_control;
     query->requires = head->requires;
+    query->body_node = reading->head->schema;
     query->fallback_name = head->fallback;
     query->depth_max = head->depth;
     query->depth_name = head->depth_column;

@@ -63,22 +63,12 @@ static bool choices_add(struct query_set *set, struct query_param *param, struct
 
 static bool pattern_add(struct query_set *set, struct query_param *param, struct diagnostics *diagnostics)
 {
-    struct wire_error error;
     if (!param->pattern_text.size)
         return true;
     if (!is_text(param->type))
         return diagnostics_error(diagnostics, param->place_of, ":%.*s: pattern does not suit its type %.*s",
                                  BYTES_ARG(param->name), BYTES_ARG(param->type->name));
-    if (!pattern_compile(param->pattern_text, &param->pattern, &error))
-        return diagnostics_error(diagnostics, param->place_of, ":%.*s: pattern: %s", BYTES_ARG(param->name),
-                                 error.message);
-    if (set->patterns_count == set->patterns_room) {
-        set->patterns_room = set->patterns_room ? 2 * set->patterns_room : 8;
-        set->patterns = realloc(set->patterns, sizeof *set->patterns * (size_t)set->patterns_room);
-        check(set->patterns != NULL);
-    }
-    set->patterns[set->patterns_count++] = param->pattern;
-    return true;
+    return query_pattern_make(set, param, diagnostics);
 }
 
 /* A preset that breaks its own rules would be refused at every request. */
@@ -98,8 +88,13 @@ bool query_rules_make(struct query_set *set, struct query_param *param, struct d
         !choices_add(set, param, diagnostics) || !pattern_add(set, param, diagnostics))
         return false;
     char said[200] = "";
+    struct violations violations = { .arena = &set->arena };
     if (param->preset.data)
         query_rules_ask(param, param->preset, &set->arena, on_preset, said);
+    if (param->preset.data &&
+        query_param_judge(param, &(struct query_value){ .text = param->preset }, &violations) &&
+        violations.count)
+        on_preset(said, violations.items[0].code, violations.items[0].message);
     return !said[0] || diagnostics_error(diagnostics, param->place_of, ":%.*s: its default %s",
                                          BYTES_ARG(param->name), said);
 }
@@ -148,11 +143,4 @@ void query_rules_ask(const struct query_param *param, struct bytes value, struct
         const char *words = text_z(&text);
         violation(arg, code_of(rule), words ? words : "breaks a rule");
     }
-    if (!param->pattern)
-        return;
-    const enum pattern_verdict verdict = pattern_match(param->pattern, value);
-    if (verdict == PATTERN_NOT_FOUND)
-        violation(arg, "pattern", "does not match its pattern");
-    else if (verdict == PATTERN_TOO_COSTLY)
-        violation(arg, "pattern", "costs too much to be held against its pattern");
 }
