@@ -71,8 +71,10 @@ static int code_of(int status)
 
 static void now_ended(struct supervisor *supervisor, int status)
 {
+    const enum server_stage stage = supervisor->now.seat.stage;
     const bool failed_start =
-        supervisor->now.first && supervisor->now.seat.stage == SERVER_STARTING && WIFEXITED(status);
+        supervisor->now.first && WIFEXITED(status) &&
+        (stage == SERVER_STARTING || (stage == SERVER_SERVING && WEXITSTATUS(status) == EXIT_ENVIRONMENT));
     if (supervisor->upgrade.active)
         upgrade_failed(supervisor, "the old server ended meanwhile");
     if (supervisor->stopping || failed_start) { /* what hinders a start will hinder the next one too */

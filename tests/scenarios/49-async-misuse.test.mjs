@@ -17,7 +17,8 @@ const { SHOP, SHOP_APP } = await import("../lib/databases.mjs");
 const { Load } = await import("../lib/load.mjs");
 
 test("a blocking call of libc inside a fiber ends the debug binary where it happens, with route and stack", { skip }, async (t) => {
-  const api = await serve(t, { sql: SHOP, app: SHOP_APP, env: { LINTEL_BLOCKING: "abort", LINTEL_INJECT: "kit.ask.block:2" }, expectExit: "SIGABRT" });
+  // Alone: a supervisor would start it again.
+  const api = await serve(t, { sql: SHOP, app: SHOP_APP, env: { LINTEL_BLOCKING: "abort", LINTEL_INJECT: "kit.ask.block:2" }, words: ["--no-supervisor"], expectExit: "SIGABRT" });
   await api.get("/v1/customer").expect(200);
   await assert.rejects(async () => api.get("/v1/article/1"));
   const end = await api.ended();
