@@ -226,6 +226,67 @@ TEST(bytes_that_wait_inside_are_told_though_the_socket_is_silent)
     expect(server.readable_calls >= 16000 / 7);
 }
 
+/* ---- buffers ---- */
+
+static void look_for_rest(struct timer *timer)
+{
+    if (server.session->prev)
+        timer_start(timer, core_now_ns() + 50 * NS_PER_MS); /* bounded by the server's patience */
+    else
+        conn_close(&server.conn);
+}
+
+static struct timer rest = { .fire = look_for_rest };
+
+static void wait_for_rest(void)
+{
+    check(server.session->prev != NULL);
+    look_for_rest(&rest);
+}
+
+static void say_one_line(SSL *ssl)
+{
+    check(SSL_write(ssl, pattern, 100) == 100);
+    char rest_of_it;
+    (void)SSL_read(ssl, &rest_of_it, 1); /* until the server ends */
+}
+
+TEST(buffers_are_let_go_once_a_session_rests)
+{
+    converse(say_one_line, 1000, wait_for_rest);
+    expect_eq(server.got_size, 100);
+}
+
+static bool still_held;
+
+static void look_once(struct timer *timer)
+{
+    (void)timer;
+    still_held = server.session->prev != NULL;
+    conn_close(&server.conn);
+}
+
+static struct timer twice_as_long = { .fire = look_once };
+
+static void wait_twice_as_long(void)
+{
+    timer_start(&twice_as_long, core_now_ns() + 2 * TLS_BUFFERS_REST_NS);
+}
+
+static void say_half_a_record(SSL *ssl)
+{
+    static const unsigned char begun[] = { 23, 3, 3, 0, 100, 1, 2, 3 };
+    check(send(SSL_get_fd(ssl), begun, sizeof begun, 0) == sizeof begun);
+    char rest_of_it;
+    (void)SSL_read(ssl, &rest_of_it, 1);
+}
+
+TEST(half_a_record_keeps_its_buffers)
+{
+    converse(say_half_a_record, 1000, wait_twice_as_long);
+    expect(still_held);
+}
+
 static void say_nothing(SSL *ssl)
 {
     (void)ssl; /* and the socket ends, without close_notify */

@@ -1,10 +1,11 @@
 #pragma once
 /* tls_internal.h - what the TLS files share. tls.c: the process's; tls_identity.c: certificates;
- * tls_ticket.c: resumption; tls_session.c: a connection's. */
+ * tls_ticket.c: resumption; tls_session.c: a connection's; tls_buffers.c: the memory of those that rest. */
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "fiber/fiber.h"
 #include "net/tls.h"
 
@@ -71,6 +72,8 @@ struct tls_session {
     struct tls *tls;
     struct conn *conn;
     struct turn_task rouse;
+    struct tls_session *next, **prev; /* among those that may hold buffers; prev NULL: not there */
+    int64_t used_ns;                  /* when it last read or wrote */
     char *client;
     int fd;
     int key_updates;  /* in a row, without data between */
@@ -78,6 +81,16 @@ struct tls_session {
     bool waits;       /* read bytes may wait inside */
     bool is_h2, dead; /* dead: after a fatal error nothing may be said any more */
 };
+
+/* ---- record buffers ---- */
+
+#define TLS_BUFFERS_REST_NS NS_PER_S
+/* The session reads or writes, on the core that it stays on: its buffers are let go once it has rested. */
+void tls_buffers_hold(struct tls_session *session);
+/* The session ends. On that core's thread; the core may be gone. */
+void tls_buffers_drop(struct tls_session *session);
+
+/* ---- files ---- */
 
 /* The file's name under the folder, where it is relative. Errors: false with PROBLEM_CONFIG when too long. */
 #define TLS_PATH_MAX 4096

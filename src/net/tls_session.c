@@ -78,6 +78,13 @@ static void see_message(int written, int version, int type, const void *message,
         session->key_updates++;
 }
 
+/* SSL_get_error() looks at the queue, which is empty nearly always; clearing it costs 16 slots' worth. */
+static void clear_errors(void)
+{
+    if (unlikely(ERR_peek_error() != 0))
+        ERR_clear_error();
+}
+
 /* ---- life ---- */
 
 static void rouse_task(struct turn_task *task);
@@ -113,6 +120,7 @@ struct tls_session *tls_session_open(struct tls *tls, int fd)
 void tls_session_close(struct tls_session *session)
 {
     ERR_clear_error();
+    tls_buffers_drop(session);
     SSL_free(session->ssl);
     tls_identities_unref(session->identities);
     free(session->client);
@@ -179,7 +187,8 @@ static void finish(struct tls_session *session)
     tls_identities_unref(session->identities); /* OpenSSL holds the context in use itself */
     session->identities = NULL;
     session->waits =
-        SSL_has_pending(session->ssl); /* the first request came with the last of the handshake */
+        SSL_has_pending(session->ssl);    /* the first request came with the last of the handshake */
+    (void)SSL_free_buffers(session->ssl); /* not so then; tls_session_carry() sees to those */
 }
 
 enum tls_step tls_session_step(struct tls_session *session)
@@ -223,9 +232,10 @@ static ssize_t take(struct conn *conn, int (*how)(SSL *ssl, void *buffer, int si
                     size_t size)
 {
     struct tls_session *session = conn->transport_state;
+    tls_buffers_hold(session);
     for (;;) {
         session->dry = false;
-        ERR_clear_error();
+        clear_errors();
         const int got = how(session->ssl, buffer, size > INT32_MAX ? INT32_MAX : (int)size);
         if (session->key_updates > KEY_UPDATES_MAX)
             return broken(conn);
@@ -288,11 +298,12 @@ static ssize_t tls_write(struct conn *conn, const struct iovec *parts, int count
     static _Thread_local char scratch[RECORD_BYTES]; /* not on a fiber's stack */
     struct tls_session *session = conn->transport_state;
     size_t written = 0;
+    tls_buffers_hold(session);
     for (;;) {
         const struct bytes record = next_record(parts, count, written, scratch);
         if (!record.size)
             return (ssize_t)written;
-        ERR_clear_error();
+        clear_errors();
         const int put = SSL_write(session->ssl, record.data, (int)record.size);
         if (put > 0) {
             written += (size_t)put;
@@ -362,6 +373,7 @@ void tls_session_carry(struct tls_session *session, struct conn *conn)
     session->conn = conn;
     conn->transport = &tls_transport;
     conn->transport_state = session;
+    tls_buffers_hold(session);
     conn_watch(conn, CONN_READ); /* and what waits inside already */
 }
 
