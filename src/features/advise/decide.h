@@ -10,12 +10,13 @@
 #define DECIDE_TEXT_BYTES 600
 
 /* ---- thresholds: in one place, told in docs/troubleshooting.md ---- */
-#define QUIET_RPS          0.5  /* below it there is nothing to advise */
-#define BUSY_SHARE         0.80 /* of a loop, or of the CPUs allowed: from here on it saturates */
-#define POOL_WAIT_MS       5.0  /* at the 95th percentile: the pool is short */
-#define POOL_WAIT_SHARE    0.20 /* or this share of the mean request */
-#define POOL_WAITING_LEAST 0.2  /* requests, on average: a connection that is just being made is no shortage \
-                                 */
+#define QUIET_RPS       0.5  /* below it there is nothing to advise */
+#define BUSY_SHARE      0.80 /* of a loop, or of the CPUs allowed: from here on it saturates */
+#define POOL_WAIT_MS    5.0  /* at the 95th percentile: the pool is short */
+#define POOL_WAIT_SHARE 0.20 /* or this share of the mean request */
+#define POOL_WAITING_LEAST                                                                                   \
+    0.2 /* requests, on average: a connection that is just being made is no shortage                         \
+         */
 #define DATABASE_SHARE      0.60 /* of the mean request spent there */
 #define SLOWER_FACTOR       1.5  /* than it was before this window: "time is up" */
 #define SLOWER_LEAST_MS     1.0  /* and by at least this */

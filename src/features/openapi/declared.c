@@ -19,8 +19,8 @@ static void column_name(struct text *text, const struct column_schema *column, s
     text_lit(text, ".column.");
     plain_write(text, column->field->name);
     for (size_t i = 0; i < column->field->name.size; i++)
-        if (text_bytes(text).data && text->data[text->size - column->field->name.size + i] !=
-                                         column->field->name.data[i]) {
+        if (text_bytes(text).data &&
+            text->data[text->size - column->field->name.size + i] != column->field->name.data[i]) {
             text_printf(text, "_%u", column->field->column->position);
             return;
         }
@@ -129,8 +129,8 @@ bool declared_fits(const struct resource *resource, struct bytes sample, bool wh
                    JSONSCHEMA_VALID;
         for (int i = 0; i < schemas->columns_count && fits; i++) {
             const struct json_node *value = json_get(&doc, root, schemas->columns[i].field->name);
-            fits = !value || jsonschema_test(schemas->columns[i].program, &doc, value, &arena) ==
-                                 JSONSCHEMA_VALID;
+            fits = !value ||
+                   jsonschema_test(schemas->columns[i].program, &doc, value, &arena) == JSONSCHEMA_VALID;
         }
     }
     arena_done(&arena);

@@ -140,9 +140,9 @@ static void example(struct document *doc, enum view view, const char *before, co
     text_printf(text, ",\"example\":%s", before);
     const size_t sample = text->size;
     example_object(doc, view);
-    if (text_ok(text) && !declared_fits(doc->resource,
-                                        (struct bytes){ text->data + sample, text->size - sample },
-                                        view == VIEW_CREATE)) {
+    if (text_ok(text) &&
+        !declared_fits(doc->resource, (struct bytes){ text->data + sample, text->size - sample },
+                       view == VIEW_CREATE)) {
         text->size = start;
         return;
     }
