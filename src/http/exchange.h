@@ -27,7 +27,7 @@ struct exchange;
 struct exchange_wire {
     /* The whole body into req->body. */
     bool (*body_read)(struct exchange *exchange, int64_t bytes_max);
-    /* The next run of it; NULL: only whole. */
+    /* The next run of it; an empty one is its end. */
     bool (*body_next)(struct exchange *exchange, int64_t bytes_max, struct bytes *ret_run);
     /* Head and buffered body; for a streamed answer, what is left of it and its end. */
     bool (*send)(struct exchange *exchange);
@@ -58,7 +58,6 @@ struct exchange {
     struct arena spare; /* for the answer that says that the request's arena is full */
     struct bytes borrowed;
     bool is_borrowed, finished, streaming, head_sent, failed;
-    bool body_handed;          /* req_body_next() gave all of it */
     bool gone;                 /* the client is: nobody reads the answer */
     bool expects_other;        /* than 100-continue */
     bool cut;                  /* the stream failed half way: end it visibly broken */
@@ -255,6 +254,10 @@ void http_opening_free_all(struct http_core *core);
 /* ---- redirect.c ---- */
 /* Answers 308 to HTTPS, or 400. Outside fibers. */
 void http_redirect(struct exchange *exchange);
+
+/* ---- req.c ---- */
+/* How large its body may be: what the handler says, else its route, else the server. */
+int64_t exchange_body_max(const struct exchange *exchange, int64_t bytes_max);
 
 /* ---- answer.c ---- */
 /* A header of the answer's, by name without regard to case; NULL if there is none. */

@@ -155,16 +155,6 @@ static bool say_continue(struct h1 *h1)
     return false;
 }
 
-/* What the handler, else the route, else the server accepts. */
-static int64_t bytes_most(const struct exchange *exchange, int64_t bytes_max)
-{
-    const struct route *route = exchange->req.route;
-    if (bytes_max > 0)
-        return bytes_max;
-    return route && route->body_bytes_max ? route->body_bytes_max
-                                          : exchange->core->server->conf.body_bytes_max;
-}
-
 bool h1_body_read(struct exchange *exchange, int64_t bytes_max)
 {
     struct h1 *h1 = exchange->carrier;
@@ -173,7 +163,7 @@ bool h1_body_read(struct exchange *exchange, int64_t bytes_max)
         return true;
     if (h1->body == H1_BODY_FAILED)
         return fail(&PROBLEM_BAD_REQUEST, "the body could not be read");
-    bytes_max = bytes_most(exchange, bytes_max);
+    bytes_max = exchange_body_max(exchange, bytes_max);
     if (!h1->head.chunked && h1->body_left > bytes_max)
         return too_large(h1, bytes_max);
     if (!say_continue(h1))
@@ -213,7 +203,7 @@ bool h1_body_next(struct exchange *exchange, int64_t bytes_max, struct bytes *re
         return true;
     if (h1->body == H1_BODY_FAILED)
         return fail(&PROBLEM_BAD_REQUEST, "the body could not be read");
-    bytes_max = bytes_most(exchange, bytes_max);
+    bytes_max = exchange_body_max(exchange, bytes_max);
     if (!h1->run_bytes && !h1->head.chunked && h1->body_left > bytes_max)
         return too_large(h1, bytes_max);
     if (!say_continue(h1) ||

@@ -57,8 +57,10 @@ struct h2_stream {
     struct timer late; /* the client's pace with the answer, then with the rest of its body */
     struct signal arrived, taken;
     struct text body_text;
+    struct text run_text; /* handed out by h2_body_next(), while body_text takes what comes */
     enum h2_body body;
     int64_t body_max, drained;
+    int64_t run_bytes, run_started_ns;
     bool continue_owed, counted;
 };
 
@@ -86,6 +88,7 @@ void h2_stream_free(struct h2_stream *stream);
 /* Once the core's loop and its timers are gone. */
 void h2_stream_forget(struct h2_stream *stream);
 bool h2_body_read(struct exchange *exchange, int64_t bytes_max);
+bool h2_body_next(struct exchange *exchange, int64_t bytes_max, struct bytes *ret_run);
 
 /* ---- h2_answer.c ---- */
 bool h2_send(struct exchange *exchange);

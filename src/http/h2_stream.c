@@ -3,7 +3,9 @@
 
 #include "http/h2.h"
 
-static const struct exchange_wire h2_wire = { .body_read = h2_body_read, .send = h2_send, .flush = h2_flush };
+static const struct exchange_wire h2_wire = {
+    .body_read = h2_body_read, .body_next = h2_body_next, .send = h2_send, .flush = h2_flush
+};
 
 static struct h2_stream *stream_of(struct http2_stream *framing)
 {
@@ -29,7 +31,8 @@ static void drop_exchange(struct h2_stream *stream)
     stream->framing.arena = NULL;
     stream->framing.fields = NULL;
     stream->framing.out = (struct bytes){ 0 };
-    stream->body_text = (struct text){ 0 };
+    stream->body_text = stream->run_text = (struct text){ 0 };
+    stream->run_bytes = stream->run_started_ns = 0;
 }
 
 void h2_stream_free(struct h2_stream *stream)
@@ -247,14 +250,14 @@ static bool too_large(struct h2_stream *stream, int64_t bytes_max)
                 (long long)bytes_max);
 }
 
-/* Parks until more of the body is there. started_ns: when the reading began. */
-static bool receive(struct h2_stream *stream, int64_t started_ns)
+/* Parks until more of the body is there. started_ns: when the reading began; received: since then. */
+static bool receive(struct h2_stream *stream, int64_t started_ns, int64_t received)
 {
     const struct http_conf *conf = &stream->h2->core->server->conf;
     const int64_t silence_ns = core_now_ns() + conf->body_timeout_ns;
     const int64_t pace_ns =
         started_ns + conf->body_timeout_ns +
-        (int64_t)((double)stream->body_text.size / (double)conf->body_rate_min * (double)NS_PER_S);
+        (int64_t)((double)received / (double)conf->body_rate_min * (double)NS_PER_S);
     signal_reset(&stream->arrived);
     if (signal_wait(&stream->arrived, "client.body", silence_ns < pace_ns ? silence_ns : pace_ns))
         return true;
@@ -275,9 +278,7 @@ bool h2_body_read(struct exchange *exchange, int64_t bytes_max)
         return true;
     if (stream->body == H2_BODY_FAILED)
         return fail(&PROBLEM_BAD_REQUEST, "the body could not be read");
-    if (bytes_max <= 0)
-        bytes_max = req->route && req->route->body_bytes_max ? req->route->body_bytes_max
-                                                             : stream->h2->core->server->conf.body_bytes_max;
+    bytes_max = exchange_body_max(exchange, bytes_max);
     if (framing->content_length > bytes_max)
         return too_large(stream, bytes_max);
     if (stream->continue_owed && !stream->body_text.size)
@@ -299,11 +300,51 @@ bool h2_body_read(struct exchange *exchange, int64_t bytes_max)
             return failed(stream, &PROBLEM_TOO_LARGE, "the body needs more memory than a request may have");
         if (framing->ended)
             break;
-        if (!receive(stream, started_ns))
+        if (!receive(stream, started_ns, (int64_t)stream->body_text.size))
             return false;
     }
     stream->body = H2_BODY_DONE;
     req->body = text_bytes(&stream->body_text);
+    return true;
+}
+
+/* The window follows the handler: it opens by what was handed out, so that no more than two windows are held. */
+bool h2_body_next(struct exchange *exchange, int64_t bytes_max, struct bytes *ret_run)
+{
+    struct h2_stream *stream = exchange->carrier;
+    struct http2_stream *framing = &stream->framing;
+    *ret_run = (struct bytes){ 0 };
+    if (stream->body == H2_BODY_DONE && !stream->body_text.size)
+        return true;
+    if (stream->body == H2_BODY_FAILED)
+        return fail(&PROBLEM_BAD_REQUEST, "the body could not be read");
+    bytes_max = exchange_body_max(exchange, bytes_max);
+    if (framing->content_length > bytes_max)
+        return too_large(stream, bytes_max);
+    if (!stream->run_started_ns) {
+        stream->run_started_ns = core_now_ns();
+        if (stream->continue_owed && !stream->body_text.size)
+            http2_continue(stream->h2->session, framing);
+    }
+    while (!stream->body_text.size && !framing->ended) {
+        h2_touch(stream->h2);
+        if (!receive(stream, stream->run_started_ns, stream->run_bytes))
+            return false;
+    }
+    if (!text_ok(&stream->body_text))
+        return failed(stream, &PROBLEM_TOO_LARGE, "the body needs more memory than a request may have");
+    const struct text before = stream->run_text;
+    stream->run_text = stream->body_text;
+    stream->body_text = before;
+    stream->body_text.size = 0;
+    http2_consume(stream->h2->session, framing, framing->unread);
+    h2_touch(stream->h2);
+    stream->run_bytes += (int64_t)stream->run_text.size;
+    if (stream->run_bytes > bytes_max)
+        return too_large(stream, bytes_max);
+    *ret_run = text_bytes(&stream->run_text);
+    if (framing->ended && !ret_run->size)
+        stream->body = H2_BODY_DONE;
     return true;
 }
 

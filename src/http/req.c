@@ -54,14 +54,16 @@ bool req_body_read(struct req *req, int64_t bytes_max)
 
 bool req_body_next(struct req *req, int64_t bytes_max, struct bytes *ret_run)
 {
-    struct exchange *exchange = req->exchange;
-    if (exchange->wire->body_next)
-        return exchange->wire->body_next(exchange, bytes_max, ret_run);
-    if (!exchange->wire->body_read(exchange, bytes_max))
-        return false;
-    *ret_run = exchange->body_handed ? (struct bytes){ 0 } : req->body; /* a wire that has it whole */
-    exchange->body_handed = true;
-    return true;
+    return req->exchange->wire->body_next(req->exchange, bytes_max, ret_run);
+}
+
+int64_t exchange_body_max(const struct exchange *exchange, int64_t bytes_max)
+{
+    const struct route *route = exchange->req.route;
+    if (bytes_max > 0)
+        return bytes_max;
+    return route && route->body_bytes_max ? route->body_bytes_max
+                                          : exchange->core->server->conf.body_bytes_max;
 }
 
 struct bytes req_content_type(const struct req *req)

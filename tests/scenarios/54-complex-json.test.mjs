@@ -34,7 +34,7 @@ const APP = {
   "resources/event.yaml": "access: public\noperations: [list, get, create]\nlimits: {body: 64MiB}\nschema: {properties: {name: {type: string, minLength: 1}}}\ncolumns: {shape: {schema: {file: schemas/shape.yaml}}}\n",
   "schemas/shape.yaml": SHAPE.replace("oneOf:", `${BRANCHES}oneOf:`),
 };
-const stage = (t) => serve(t, { sql: SQL, app: APP });
+const stage = (t, more = {}) => serve(t, { sql: SQL, app: APP, ...more });
 const circle = { type: "circle", centre: [0, 0], radius: 0.3 };
 const told = (reply) => reply.json.details.map((detail) => `${detail.pointer} ${detail.code}`);
 const CHECK = "/v1/event?dry_run=validate";
@@ -46,12 +46,12 @@ function stream(api, path, type, pieces, headers = {}) {
       let text = "";
       reply.setEncoding("utf8").on("data", (more) => (text += more)).on("end", () => resolve({ status: reply.statusCode, json: JSON.parse(text) }));
     });
-    let answered = false;
-    request.on("response", () => (answered = true)).on("error", (error) => answered || reject(error));
+    let answered = false, drained = () => {};
+    request.on("response", () => { answered = true; drained(); }).on("close", () => drained()).on("drain", () => drained()).on("error", (error) => answered || reject(error));
     (async () => {
       for (const piece of pieces) {
         if (answered || request.destroyed) break;
-        if (!request.write(piece)) await new Promise((ok) => { request.once("drain", ok); request.once("close", ok); request.once("response", ok); });
+        if (!request.write(piece)) await new Promise((ok) => { drained = ok; });
       }
       request.end();
     })();
@@ -129,6 +129,18 @@ test("lines and arrays of any length are judged in the memory of one row", async
   assert.equal(many.status, 422);
   assert.equal(many.json.details.length, 100);
   assert.match(many.json.message, /^at least /);
+});
+
+test("over HTTP/2 too, where the window follows what was judged", async (t) => {
+  const api = await stage(t, { protocol: 2 });
+  const block = Buffer.from(`${JSON.stringify({ name: "an event", shape: { type: "path", points: [[0, 0], [1, 1], [2, 4]] } })}\n`.repeat(500));
+  const send = (count, last = "") => api.request("POST", CHECK, { headers: { "Content-Type": "application/x-ndjson" }, body: (async function* () { for (let i = 0; i < count; i++) yield block; if (last) yield Buffer.from(last); })() });
+  await send(1).expect(200);
+  const before = api.rss();
+  await send(600).expect(200, { rows: 300000 });
+  assert.ok(api.rss() - before < 8 << 20, `grew by ${api.rss() - before} bytes`);
+  assert.deepEqual(told(await send(3, '{"name":7,"shape":{}}\n').expect(422)), ["/1500/name type", "/1500/shape/type required"]);
+  await send(2000).expect(413);
 });
 
 test("the limit of a body holds for streams, at its byte and one past it", async (t) => {
