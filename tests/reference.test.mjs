@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { TOP, assert, folder, lintel, test } from "./lib/lintel.mjs";
 
-const PAGES = { knobs: "knobs.md", metrics: "metrics.md", problems: "problems.md", commands: "commands.md", "lintel.schema.json": "lintel.schema.json", "resource.schema.json": "resource.schema.json" };
+const PAGES = { knobs: "knobs.md", metrics: "metrics.md", problems: "problems.md", commands: "commands.md", "lintel.schema.json": "lintel.schema.json", "resource.schema.json": "resource.schema.json", "query.schema.json": "query.schema.json" };
 const printed = async (page) => {
   const { code, stdout, stderr } = await lintel(["reference", page]);
   assert.equal(code, 0, stderr);

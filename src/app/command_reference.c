@@ -9,6 +9,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "features/observe/exposition.h"
+#include "features/query/query_head.h"
 #include "model/resource.h"
 
 static void knob_row(const struct knob *knob)
@@ -179,6 +180,16 @@ static void print_resource_schema(void)
     print_schema(resource_schema_write);
 }
 
+static void query_schema_write(struct text *text)
+{
+    shape_schema_write(text, &query_head_shape, "urn:lintel:schema:query");
+}
+
+static void print_query_schema(void)
+{
+    print_schema(query_schema_write);
+}
+
 static void print_inject(void)
 {
     printf(
@@ -200,6 +211,7 @@ static const struct {
     { "inject", print_inject }, /* of tests: not among the pages in docs/ */
     { "lintel.schema.json", print_config_schema },
     { "resource.schema.json", print_resource_schema },
+    { "query.schema.json", print_query_schema },
 };
 
 static int reference_run(int argc, char **argv)
@@ -214,9 +226,11 @@ static int reference_run(int argc, char **argv)
 
 const struct command command_reference = {
     .name = "reference",
-    .usage = "reference knobs|metrics|problems|commands|lintel.schema.json|resource.schema.json",
+    .usage =
+        "reference knobs|metrics|problems|commands|lintel.schema.json|resource.schema.json|query.schema.json",
     .summary = "Prints the reference pages, and the JSON Schemas of an app's files.",
     .help = "  knobs, metrics, problems, commands          Markdown tables\n"
-            "  lintel.schema.json, resource.schema.json    JSON Schema 2020-12, for editors\n",
+            "  lintel.schema.json, resource.schema.json,\n  query.schema.json                           JSON "
+            "Schema 2020-12, for editors\n",
     .run = reference_run,
 };

@@ -308,7 +308,7 @@ bool h2_body_read(struct exchange *exchange, int64_t bytes_max)
     return true;
 }
 
-/* The window follows the handler: it opens by what was handed out, so that no more than two windows are held. */
+/* The window follows the handler: it opens by what was handed out, so that at most two windows are held. */
 bool h2_body_next(struct exchange *exchange, int64_t bytes_max, struct bytes *ret_run)
 {
     struct h2_stream *stream = exchange->carrier;

@@ -274,6 +274,7 @@ struct jsonschema *schema_compile(const struct schema_library *library, const st
     char uri[600];
     struct arena scratch;
     struct jsonschema_fault fault;
+    const struct jsonschema_fault nowhere = { .uri = "", .pointer = "" };
     struct jsonschema *program = NULL;
     arena_init(&scratch, 0);
     snprintf(uri, sizeof uri, SCHEMA_URI "%.*s", BYTES_ARG(schema->file));
@@ -281,7 +282,14 @@ struct jsonschema *schema_compile(const struct schema_library *library, const st
         .uri = bytes_of(uri), .fetch = fetch, .fetch_arg = (void *)(uintptr_t)library, .openapi = true
     };
     const struct bytes text = schema_document_of(library, schema, use, &scratch);
-    if (!jsonschema_compile(text, &options, &program, &fault)) {
+    if (!text.data) {
+        diagnostics_error(
+            diagnostics,
+            schema->yaml ? schema->yaml->place : fault_place(library, schema, &nowhere, diagnostics),
+            "schema: the references of its top level go too deep, or write out to more than %zu "
+            "bytes, for a merge patch",
+            JSONSCHEMA_SCHEMA_BYTES_PRESET);
+    } else if (!jsonschema_compile(text, &options, &program, &fault)) {
         program = NULL;
         diagnostics_error(diagnostics, fault_place(library, schema, &fault, diagnostics), "schema%s%s: %s",
                           fault.pointer[0] ? " " : "", fault.pointer, fault.message);

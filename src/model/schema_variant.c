@@ -95,8 +95,12 @@ static void partial(struct variant *variant, const struct origin *origin, const 
     const struct json_doc *doc = origin->doc;
     if (!text_ok(out))
         return;
-    if (json_type(node) != JSON_OBJECT || depth > DEPTH_MAX) {
-        text_add(out, json_type(node) == JSON_OBJECT ? BYTES("true") : json_raw(doc, node));
+    if (json_type(node) != JSON_OBJECT) {
+        text_add(out, json_raw(doc, node));
+        return;
+    }
+    if (depth > DEPTH_MAX) { /* rules that are left out in silence would not be rules */
+        out->failed = true;
         return;
     }
     const char *comma = "{";
