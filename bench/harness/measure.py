@@ -263,6 +263,15 @@ def idle(peer, count):
     return {"connections": alive, "rss_before_mb": before, "rss_mb": after, "kib_per_connection": (after - before) * 1024 / max(alive, 1)}
 
 
+def beside(ours, theirs):
+    """Ratios of rounds that were measured next to each other: drift of the machine cancels. `cpu` is what the whole took: load generator,
+    server and PostgreSQL; on a machine that is busy with nothing else it is the ratio of requests/s, and it is steady also on one that is not."""
+    whole = lambda one: one["srv_us"] + one["pg_us"] + one["load_us"]  # noqa: E731
+    pairs = list(zip(ours, theirs))
+    return {"rps": statistics.median(a["rps"] / b["rps"] for a, b in pairs), "srv_us": statistics.median(a["srv_us"] / b["srv_us"] for a, b in pairs),
+            "cpu": statistics.median(whole(b) / whole(a) for a, b in pairs)}
+
+
 def median(rounds):
     out = {}
     for field in FIELDS:

@@ -2,7 +2,9 @@
  * the client's windows allow. */
 #include "http/h2.h"
 
-#define FIELDS_OWN 4 /* :status, date, content-type, content-length */
+#define FIELDS_OWN    4 /* :status, date, content-type, content-length */
+#define DECIMAL_BYTES 20
+#define DATE_BYTES    29
 
 static bool has_body(const struct exchange *exchange)
 {
@@ -17,27 +19,37 @@ static const char *lower(struct arena *arena, struct bytes name)
     return copy;
 }
 
+/* Written from the end of `room` backwards. */
+static struct bytes decimal(char room[static DECIMAL_BYTES], int64_t value)
+{
+    char *at = room + DECIMAL_BYTES;
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    return (struct bytes){ at, (size_t)(room + DECIMAL_BYTES - at) };
+}
+
 /* length: -1 for none. Returns how many fields; 0 when the arena is full. */
 static int build(struct arena *arena, struct exchange *exchange, int64_t length,
                  struct http2_field **ret_fields)
 {
     struct http2_field *fields =
         arena_alloc(arena, (size_t)(exchange->fields_count + FIELDS_OWN) * sizeof *fields);
-    char *digits = arena_alloc(arena, 64);
+    char *digits = arena_alloc(arena, 2 * DECIMAL_BYTES + DATE_BYTES);
     if (!fields || !digits)
         return 0;
-    char *date = digits + 32;
+    char *date = digits + 2 * DECIMAL_BYTES;
     int count = 0;
-    int size = snprintf(digits, 4, "%d", exchange->status);
-    fields[count++] = (struct http2_field){ BYTES(":status"), { digits, (size_t)size } };
-    memcpy(date, http_core_date(exchange->core), 29); /* the core's own may be a second further by then */
-    fields[count++] = (struct http2_field){ BYTES("date"), { date, 29 } };
+    fields[count++] = (struct http2_field){ BYTES(":status"), decimal(digits, exchange->status) };
+    /* A copy: the core's own may be a second further by then. */
+    memcpy(date, http_core_date(exchange->core), DATE_BYTES);
+    fields[count++] = (struct http2_field){ BYTES("date"), { date, DATE_BYTES } };
     if (has_body(exchange))
         fields[count++] = (struct http2_field){ BYTES("content-type"), bytes_of(exchange->type) };
-    if (has_body(exchange) && length >= 0) {
-        size = snprintf(digits + 4, 24, "%lld", (long long)length);
-        fields[count++] = (struct http2_field){ BYTES("content-length"), { digits + 4, (size_t)size } };
-    }
+    if (has_body(exchange) && length >= 0)
+        fields[count++] =
+            (struct http2_field){ BYTES("content-length"), decimal(digits + DECIMAL_BYTES, length) };
     for (int i = 0; i < exchange->fields_count; i++) {
         const struct bytes name = bytes_of(exchange->fields[i].name);
         const char *lowered = lower(arena, name);
