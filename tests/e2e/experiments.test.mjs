@@ -3,7 +3,7 @@ import { Client, assert, serve, sleep, startPostgres, test } from "../lib/lintel
 
 test("slow and locked statements hold up nobody else", async (t) => {
   const sql = `CREATE TABLE item (id integer PRIMARY KEY, name text NOT NULL); INSERT INTO item SELECT n, 'item ' || n FROM generate_series(1, 1000) n;
-    CREATE VIEW slow AS SELECT id, pg_sleep(1.5)::text AS nap FROM item WHERE id = 5; CREATE TABLE hot (id integer PRIMARY KEY, n integer NOT NULL); INSERT INTO hot VALUES (1, 0), (2, 0);`;
+    CREATE VIEW slow AS SELECT id, pg_sleep(6)::text AS nap FROM item WHERE id = 5; CREATE TABLE hot (id integer PRIMARY KEY, n integer NOT NULL); INSERT INTO hot VALUES (1, 0), (2, 0);`;
   const api = await serve(t, {
     sql, words: ["--cores", "2"], config: { pools: { max: 24 } },
     app: { "resources/item.yaml": "table: public.item\naccess: public\n", "resources/slow.yaml": "table: public.slow\naccess: public\nkey: [id]\n", "resources/hot.yaml": "table: public.hot\naccess: public\noperations: [get, update]\n" },
