@@ -18,7 +18,8 @@ export async function ctl(api, ...argv) {
       if (!said.data) throw new Error(said.message);
       return said.data;
     }
-    if (tries === 5) throw new Error(`ctl ${argv.join(" ")}: hung up`);
+    await new Promise((ok) => setTimeout(ok, tries * 10)); // the door rests after it found no descriptor
+    if (tries === 20) throw new Error(`ctl ${argv.join(" ")}: hung up`);
   }
 }
 export const arm = (api, list) => ctl(api, "inject", list);
