@@ -84,6 +84,13 @@ static bool reference_write(struct bundle *bundle, struct bytes reference)
     return true;
 }
 
+/* Schemas that nothing refers to were never compiled: what stands in them may be of any kind. */
+static bool any_reference_write(struct bundle *bundle, const struct json_node *node)
+{
+    return json_type(node) == JSON_STRING &&
+           reference_write(bundle, json_string(bundle->doc, node, bundle->arena));
+}
+
 /* mapping: names or references of branches. */
 static void discriminator_write(struct bundle *bundle, const struct json_node *node)
 {
@@ -96,8 +103,7 @@ static void discriminator_write(struct bundle *bundle, const struct json_node *n
         text_byte(bundle->out, ':');
         if (json_type(member) == JSON_OBJECT)
             discriminator_write(bundle, member);
-        else if (json_type(member) != JSON_STRING ||
-                 !reference_write(bundle, json_string(bundle->doc, member, bundle->arena)))
+        else if (!any_reference_write(bundle, member))
             text_add(bundle->out, json_raw(bundle->doc, member));
     }
     text_byte(bundle->out, '}');
@@ -158,7 +164,7 @@ static void object_write(struct bundle *bundle, const struct json_node *node)
         json_write_key(bundle->out, kind == KIND_REFERENCE ? BYTES("$ref") : key);
         if (kind != KIND_REFERENCE)
             member_write(bundle, key, member);
-        else if (!reference_write(bundle, json_string(bundle->doc, member, bundle->arena))) {
+        else if (!any_reference_write(bundle, member)) {
             bundle->out->size = before;
             continue;
         }
