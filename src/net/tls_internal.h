@@ -84,7 +84,8 @@ struct tls_session {
 
 /* ---- record buffers ---- */
 
-#define TLS_BUFFERS_REST_NS NS_PER_S
+/* Short: who handshakes, asks once and stays leaves holes in the heap for all that came meanwhile. */
+#define TLS_BUFFERS_REST_NS (200 * NS_PER_MS)
 /* The session reads or writes, on the core that it stays on: its buffers are let go once it has rested. */
 void tls_buffers_hold(struct tls_session *session);
 /* The session ends. On that core's thread; the core may be gone. */
