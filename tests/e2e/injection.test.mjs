@@ -266,9 +266,9 @@ test("each point there is was met", async () => {
     for (const call of readFileSync(join(TOP, "src", file), "utf8").matchAll(/\b(?:inject|inject_hit|injected)\((?:conn, )?((?:"[^"]+",? ?)+)/g)) for (const name of call[1].matchAll(/"([^"]+)"/g)) named.add(name[1]);
   }
   assert.deepEqual(points, [...named].sort(), "declared, in order, and nothing else");
-  // What a process does, and no request meets: supervisor.test.mjs, dns.test.mjs.
+  // What a process does and a request need not meet (a name's addresses are known for a while): supervisor.test.mjs, dns.test.mjs.
   const elsewhere = ["clock.wall.back", "clock.wall.jump", "core.stall", "pg.resolve", "seccomp.probe"];
-  assert.deepEqual(points.filter((name) => !hits.has(name)), elsewhere);
+  assert.deepEqual(points.filter((name) => !hits.has(name) && !elsewhere.includes(name)), []);
 });
 
 test("only a server that was started for it takes failures", async (t) => {

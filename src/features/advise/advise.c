@@ -316,12 +316,13 @@ static bool advise_open(const void *conf, const struct kit *kit, void **ret_room
     return true;
 }
 
-/* Called for every snapshot, the first time when the cores have begun. */
+/* Called for every snapshot, the first time when the cores have begun. A command (`lintel explain`) has no
+ * server to watch, and closes its modules while its core still runs. */
 static bool advise_routes(void *room, struct router *router, struct resource_set *set, void *loaded)
 {
     (void)router, (void)set, (void)loaded;
     struct advise *advise = room;
-    if (!advise->running)
+    if (!advise->running && advise->kit->server)
         advise->running = pthread_create(&advise->thread, NULL, run, advise) == 0;
     return true;
 }

@@ -29,6 +29,7 @@ struct watched {
 
 struct watchdog {
     const struct conf *conf;
+    const struct kit *kit;
     struct watched cores[METRIC_CORES_MAX];
     pthread_t thread;
     pthread_mutex_t lock;
@@ -198,10 +199,10 @@ static void *run(void *arg)
 
 static bool watchdog_open(const void *conf, const struct kit *kit, void **ret_room)
 {
-    (void)kit;
     struct watchdog *watchdog = calloc(1, sizeof *watchdog);
     check(watchdog != NULL);
     watchdog->conf = conf;
+    watchdog->kit = kit;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -212,12 +213,12 @@ static bool watchdog_open(const void *conf, const struct kit *kit, void **ret_ro
     return true;
 }
 
-/* Called for every snapshot, the first time when the cores have begun. */
+/* Called for every snapshot, the first time when the cores have begun; a command has no server to watch. */
 static bool watchdog_routes(void *room, struct router *router, struct resource_set *set, void *loaded)
 {
     (void)router, (void)set, (void)loaded;
     struct watchdog *watchdog = room;
-    if (!watchdog->running && watchdog->conf->stall_ns)
+    if (!watchdog->running && watchdog->conf->stall_ns && watchdog->kit->server)
         watchdog->running = pthread_create(&watchdog->thread, NULL, run, watchdog) == 0;
     return true;
 }
