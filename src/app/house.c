@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "kit/here.h"
 #include "model/resource.h"
+#include "wire/jsonschema.h"
 
 bool house_modules_open(struct house *house)
 {
@@ -103,6 +104,7 @@ static void core_end(struct house *house, int index)
     resource_set_unref(kit_here.set);
     cursor_box_close(kit_here.cursors);
     kit_here = (struct kit_core){ 0 };
+    jsonschema_thread_done();
     core_close(house->cores[index]);
 }
 

@@ -95,8 +95,7 @@ bool jsonschema_compile(struct bytes text, const struct jsonschema_options *opti
                         struct jsonschema **ret_schema, struct jsonschema_fault *ret_fault) MUST_CHECK;
 void jsonschema_free(struct jsonschema *schema);
 
-/* Frees what this thread keeps for regular expressions. Where a thread other than the main one ends, that
- * happens by itself. */
+/* Frees what this thread keeps for regular expressions (at thread end, as arena_pool_drop()). */
 void jsonschema_thread_done(void);
 
 /* --- validating --- */

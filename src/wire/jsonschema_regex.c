@@ -2,7 +2,6 @@
  * thread, so that matching allocates nothing. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
-#include <pthread.h>
 
 #include "wire/jsonschema_ecma.h"
 #include "wire/jsonschema_program.h"
@@ -19,7 +18,7 @@ struct js_regex {
     uint32_t matches_max;
 };
 
-/* Begun by the first match on a thread, ended with it, or before by jsonschema_thread_done(). */
+/* Begun by the first match on a thread, ended by jsonschema_thread_done(). */
 static _Thread_local struct {
     pcre2_match_data *data;
     pcre2_match_context *context;
@@ -27,24 +26,8 @@ static _Thread_local struct {
     pcre2_code *label; /* of js_is_idn_label() */
 } own;
 
-static pthread_once_t key_once = PTHREAD_ONCE_INIT;
-static pthread_key_t key; /* its destructor is what runs when a thread ends */
-
-static void thread_ends(void *unused)
-{
-    (void)unused;
-    jsonschema_thread_done();
-}
-
-static void key_make(void)
-{
-    check(pthread_key_create(&key, thread_ends) == 0);
-}
-
 static bool own_begin(void)
 {
-    pthread_once(&key_once, key_make);
-    pthread_setspecific(key, &own);
     own.data = pcre2_match_data_create(1, NULL);
     own.context = pcre2_match_context_create(NULL);
     own.stack = pcre2_jit_stack_create(JIT_STACK_BYTES, JIT_STACK_BYTES_MAX, NULL);
