@@ -186,6 +186,9 @@ static void settings_hold(void *arg)
     struct ask refused = { 0 };
     expect(!ask(&refused, PG_READ, "insert into mine values (1, 'x')"));
     expect(refused.problem == &PROBLEM_READ_ONLY);
+    ask_done(&refused);
+    ask_done(&one);
+    ask_done(&two);
     expect_eq(metric_series_value(&pg_prepared.own), 0);
     expect_eq(metric_series_value(&pg_breaks.own), 0);
 }
