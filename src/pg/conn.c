@@ -84,38 +84,41 @@ struct pinned {
 };
 /* Reported by the server when they change (GUC_REPORT): a change that we did not make tells that a session
  * setting leaked. */
+#define PINNED_PER_BATCH 4 /* behind PgBouncer these are as each batch wants them */
 static const struct pinned pinned[] = {
     { "DateStyle", "ISO" }, /* reported with its field order: "ISO, MDY" */
-    { "TimeZone", "UTC" },         { "IntervalStyle", "iso_8601" },
-    { "client_encoding", "UTF8" }, { "standard_conforming_strings", "on" },
+    { "TimeZone", "UTC" },         { "IntervalStyle", "iso_8601" }, { "standard_conforming_strings", "on" },
+    { "client_encoding", "UTF8" },
 };
 
-const char *pg_conn_settings_sql(const struct pg_pool *pool)
+const char *pg_conn_settings_sql(const struct pg_pool *pool, const char *local, const char *more)
 {
-    static _Thread_local char sql[1024];
+    static _Thread_local char sql[3072];
     const struct pg_conf *conf = &pool->conf;
     snprintf(sql, sizeof sql,
-             "select pg_catalog.set_config('DateStyle','ISO',false), "
-             "pg_catalog.set_config('TimeZone','UTC',false),"
-             " pg_catalog.set_config('IntervalStyle','iso_8601',false),"
-             " pg_catalog.set_config('bytea_output','hex',false), "
-             "pg_catalog.set_config('extra_float_digits','1',false),"
-             " pg_catalog.set_config('client_encoding','UTF8',false),"
-             " pg_catalog.set_config('standard_conforming_strings','on',false),"
-             " pg_catalog.set_config('statement_timeout','%lld',false),"
-             " pg_catalog.set_config('idle_in_transaction_session_timeout','%lld',false)",
+             "select pg_catalog.set_config('DateStyle','ISO',l), pg_catalog.set_config('TimeZone','UTC',l),"
+             " pg_catalog.set_config('IntervalStyle','iso_8601',l),"
+             " pg_catalog.set_config('bytea_output','hex',l),"
+             " pg_catalog.set_config('extra_float_digits','1',l),"
+             " pg_catalog.set_config('client_encoding','UTF8',l),"
+             " pg_catalog.set_config('standard_conforming_strings','on',l),"
+             " pg_catalog.set_config('statement_timeout','%lld',l),"
+             " pg_catalog.set_config('idle_in_transaction_session_timeout','%lld',l)"
+             "%s from (select %s as l) as wish",
              (long long)((conf->query_timeout_ns + NS_PER_MS - 1) / NS_PER_MS),
-             (long long)((conf->idle_in_transaction_timeout_ns + NS_PER_MS - 1) / NS_PER_MS));
+             (long long)((conf->idle_in_transaction_timeout_ns + NS_PER_MS - 1) / NS_PER_MS), more, local);
     return sql;
 }
 
 bool pg_conn_settings_stand(const struct conn *conn)
 {
-    for (size_t i = 0; i < array_count(pinned); i++) {
+    for (size_t i = conn->pooled ? PINNED_PER_BATCH : 0; i < array_count(pinned); i++) {
         const char *value = PQparameterStatus(conn->pg, pinned[i].name);
         if (unlikely(!value || strncmp(value, pinned[i].value, strlen(pinned[i].value)) != 0))
             return false;
     }
+    if (conn->pooled)
+        return true;
     /* Reported since PostgreSQL 14. */
     const char *read_only = PQparameterStatus(conn->pg, "default_transaction_read_only");
     return !read_only || (read_only[1] == 'n') == (conn->access == PG_ACCESS_READ);
@@ -147,16 +150,20 @@ static void ignore_notice(void *arg, const PGresult *result)
 
 static void set_up(struct conn *conn)
 {
-    char sql[1600];
-    snprintf(sql, sizeof sql,
-             "%s, pg_catalog.set_config('default_transaction_isolation','%s',false),"
-             " pg_catalog.set_config('default_transaction_read_only','%s',false),"
-             " pg_catalog.current_setting('max_connections')::pg_catalog.int4"
-             " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
-             " - coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4",
-             pg_conn_settings_sql(conn->pool),
-             conn->access == PG_ACCESS_READ ? "repeatable read" : "read committed",
-             conn->access == PG_ACCESS_READ ? "on" : "off");
+    char more[2000];
+    const char *local = pg_pooler_sign(conn);
+    const int size = snprintf(
+        more, sizeof more,
+        ", pg_catalog.set_config('default_transaction_isolation','%s',l),"
+        " pg_catalog.set_config('default_transaction_read_only','%s',l),"
+        " pg_catalog.current_setting('max_connections')::pg_catalog.int4"
+        " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
+        " - coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4,"
+        " l, (%s and %s)",
+        conn->access == PG_ACCESS_READ ? "repeatable read" : "read committed",
+        conn->access == PG_ACCESS_READ ? "on" : "off", pg_pooler_defaults_sql, local);
+    check(size > 0 && (size_t)size < sizeof more);
+    const char *sql = pg_conn_settings_sql(conn->pool, local, more);
     conn->state = CONN_SETTING_UP;
     if (PQsetnonblocking(conn->pg, 1) != 0 || !PQsendQuery(conn->pg, sql)) {
         pg_conn_failed(conn, PQerrorMessage(conn->pg));
@@ -183,8 +190,11 @@ static void read_set_up(struct conn *conn)
         if (!result)
             break;
         if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1) {
+            const int last = PQnfields(result) - 1;
+            pg_pooler_found(conn, PQgetvalue(result, 0, last - 1)[0] == 't', PQgetvalue(result, 0, last));
+            /* Behind PgBouncer its max_client_conn is the limit, which it does not tell. */
             pg_home_measured(conn->pool->home,
-                             strtoll(PQgetvalue(result, 0, PQnfields(result) - 1), NULL, 10));
+                             conn->pooled ? 0 : strtoll(PQgetvalue(result, 0, last - 2), NULL, 10));
             well = true;
         }
         PQclear(result);
@@ -300,6 +310,13 @@ void pg_conn_close(struct conn *conn, const char *why)
     conn->pg = NULL;
     free(conn->prepared);
     conn->prepared = NULL;
+    free(conn->settings_sql);
+    conn->settings_sql = NULL;
+    conn->settings_room = 0;
+    for (size_t i = 0; i < array_count(conn->pinned); i++) {
+        free(conn->pinned[i]);
+        conn->pinned[i] = NULL;
+    }
     conn->next = pool->dead;
     conn->prev = NULL;
     pool->dead = conn;

@@ -6,6 +6,8 @@
         .name = name_, .offset = offsetof(struct pg_conf, field_), __VA_ARGS__                               \
     }
 
+static const char *const pgbouncer_choices[] = { "auto", "on", "off", NULL };
+
 const struct knob pg_knobs[] = {
     POOL_KNOB(
         "max", max, .min = 2, .max = 10000, .preset = 64, .unit = "connections",
@@ -80,6 +82,11 @@ const struct knob pg_knobs[] = {
     POOL_KNOB("dns_stale", dns_stale_ns, .kind = KNOB_DURATION, .min = 0, .max = 7 * 24 * 3600 * NS_PER_S,
               .preset = 24 * 3600 * NS_PER_S,
               .doc = "How old addresses may be that are used while the name service fails or is slow."),
+    POOL_KNOB("pgbouncer", pgbouncer, .kind = KNOB_CHOICE, .choices = pgbouncer_choices,
+              .preset = PG_PGBOUNCER_AUTO,
+              .doc = "Whether PgBouncer, or another pooler of transactions, stands before PostgreSQL: then "
+                     "statements travel unnamed and each batch brings its settings. auto: each connection "
+                     "looks. off suits a PgBouncer that pools sessions."),
     { 0 }
 };
 
@@ -125,6 +132,7 @@ struct metric pg_max = GAUGE("max", "connections", "Connections allowed now, all
 struct metric pg_prepared = COUNTER("prepared", "statements", "Statements prepared.");
 struct metric pg_lane_losses =
     COUNTER("lane_losses", "statements", "Statements that lost their lane by being slow.");
+struct metric pg_pooled = GAUGE("pooled", "connections", "Open connections that go through PgBouncer.");
 struct metric pg_errors = COUNTER("errors", "errors", "Refusals of the server, by class of SQLSTATE.");
 
 struct metric pg_stale_addresses =
@@ -161,5 +169,6 @@ struct metric *const pg_metrics[] = {
     &pg_breaker_refused,
     &pg_recycled,
     &pg_max,
+    &pg_pooled,
     NULL,
 };

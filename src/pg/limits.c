@@ -55,7 +55,7 @@ bool pg_pool_conf_change(struct pg_pool *pool, const struct pg_conf *conf)
     pthread_mutex_lock(&home->lock);
     home->conf = *conf;
     pthread_mutex_unlock(&home->lock);
-    if (server) {
+    if (atomic_load(&home->measured)) {
         atomic_store(&home->entitled, ENTITLED);
         atomic_store(&home->budget, conf->max);
     }
@@ -63,10 +63,13 @@ bool pg_pool_conf_change(struct pg_pool *pool, const struct pg_conf *conf)
     return true;
 }
 
-/* The server's limit is known: what was wished for must fit, beside all other nodes. */
+/* The server's limit is known (0: PgBouncer's counts, which nobody tells): what was wished for must fit,
+ * beside all other nodes. */
 void pg_home_fit(struct pg_home *home, int64_t server_connections)
 {
     atomic_store(&home->server_connections, server_connections);
+    if (!server_connections)
+        return;
     const struct pg_conf *conf = &home->conf;
     const int64_t room = (server_connections - conf->reserve) / conf->nodes;
     if (room < home->cores) {
@@ -110,7 +113,7 @@ static void each_entry(struct conn *conn, int64_t now_ns,
                                             .state = entry->abandoned ? "abandoned"
                                                      : behind         ? "behind others"
                                                                       : "running",
-                                            .backend = PQbackendPID(conn->pg),
+                                            .backend = pg_conn_backend(conn),
                                             .who = entry->run             ? entry->run->who
                                                    : conn->session.holder ? conn->session.who
                                                                           : NULL,
@@ -123,7 +126,7 @@ static void each_entry(struct conn *conn, int64_t now_ns,
         const struct pg_running running = { .kind = role_names[conn->role],
                                             .state =
                                                 conn->session.in_transaction ? "idle in transaction" : "held",
-                                            .backend = PQbackendPID(conn->pg),
+                                            .backend = pg_conn_backend(conn),
                                             .who = conn->session.who,
                                             .age_ns = now_ns - conn->session.since_ns };
         see(arg, &running);

@@ -185,6 +185,7 @@ static inline void pg_stream_leave(struct pg_stream **stream)
 
 /* ---- the pool ---- */
 
+enum pg_pgbouncer { PG_PGBOUNCER_AUTO, PG_PGBOUNCER_ON, PG_PGBOUNCER_OFF };
 struct pg_conf {
     int64_t max;        /* connections of this process, all cores */
     int64_t lanes;      /* read lanes per core */
@@ -202,6 +203,7 @@ struct pg_conf {
     int64_t retry_percent; /* of what goes well may be sent again */
     int64_t transaction_idle_timeout_ns, hold_warning_ns;
     int64_t dns_ttl_ns, dns_stale_ns;
+    int64_t pgbouncer; /* enum pg_pgbouncer */
 };
 extern const struct knob pg_knobs[]; /* section "pools" */
 extern struct metric *const pg_metrics[];
@@ -237,6 +239,7 @@ struct pg_pool_state {
     bool healthy;                               /* the last attempt to connect or query reached the server */
     int64_t healthy_since_ns, failing_since_ns; /* monotonic; 0: not */
     int server_version;                         /* 150020, 0: unknown */
+    int64_t pooled;                             /* of `open`: through a PgBouncer */
 };
 void pg_pool_state(const struct pg_pool *pool, struct pg_pool_state *ret_state);
 

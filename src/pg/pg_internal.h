@@ -21,7 +21,7 @@
 #include "pg/pg.h"
 
 #define OPS_MAX              (2 * PG_STEPS_MAX + 12)
-#define EXECS_MAX            4         /* utility statements in front of a batch's steps */
+#define EXECS_MAX            12        /* utility statements in front of a batch's steps */
 #define PILE_MAX             16        /* batches of a turn on one lane before the next lane is taken */
 #define PILE_NS              NS_PER_MS /* that they may take together, by what reads take lately */
 #define CONNECTS_MAX         4         /* connections being made at once, per core */
@@ -117,7 +117,7 @@ struct run {                  /* a fiber's wish, on its stack */
     bool tries;       /* the breaker waits for its end */
     const struct log_context *who;
     bool replan;  /* refused since a prepared statement was gone or out of date */
-    char tag[24]; /* command tag of the last utility statement */
+    char tag[24]; /* command tag of the first utility statement */
 };
 
 enum op_kind { OP_DEALLOCATE, OP_PREPARE, OP_SETTINGS, OP_EXEC, OP_STEP };
@@ -132,7 +132,8 @@ struct entry { /* one batch on one connection, until its Sync */
     struct conn *conn;
     struct run *run; /* NULL: abandoned, or our own housekeeping */
     bool control, abandoned, failed, misused;
-    bool telling; /* its time tells what a commit costs */
+    bool telling;   /* its time tells what a commit costs */
+    bool bracketed; /* BEGIN and COMMIT of ours around it: after a failure the ROLLBACK is ours, too */
     int64_t submitted_ns;
     struct pg_statement *statements[PG_STEPS_MAX];
     int statements_count;
@@ -193,6 +194,10 @@ struct conn {
     int64_t served;     /* batches */
     struct cork cork;   /* its batches of a turn leave together */
     int piled;          /* how many those are */
+    bool pooled;        /* PgBouncer stands between: nothing of a session holds from batch to batch */
+    char *pinned[2];    /* if so: what each batch sets for itself, by enum pg_access */
+    char *settings_sql; /* that and the batch's own; scratch */
+    size_t settings_room;
     struct pg_session session;
 };
 
@@ -202,8 +207,9 @@ void pg_conn_open(struct pg_pool *pool, enum role role);
  * session returns. */
 void pg_conn_close(struct conn *conn, const char *why);
 void pg_conn_watch(struct conn *conn, int events);
-/* The settings that every connection has, as one statement; and whether the reported ones still stand. */
-const char *pg_conn_settings_sql(const struct pg_pool *pool);
+/* The settings that every connection has, as one statement (local: an SQL expression, whether they end with
+ * the transaction; more: further columns, each behind a comma); and whether the reported ones still stand. */
+const char *pg_conn_settings_sql(const struct pg_pool *pool, const char *local, const char *more);
 bool pg_conn_settings_stand(const struct conn *conn);
 
 static inline bool pg_conn_idle(const struct conn *conn)
@@ -220,6 +226,29 @@ void pg_resolve_doubt(struct pg_home *home);
 /* conn.c: with the options of the home, or those with addresses. */
 void pg_conn_start(struct conn *conn, const char *const *values);
 void pg_conn_failed(struct conn *conn, const char *why);
+/* pooler.c: whether PgBouncer stands between us and PostgreSQL, and what is different then. */
+/* An SQL expression that is true there. */
+const char *pg_pooler_sign(const struct conn *conn);
+/* Asks (an AND may follow) what of the role's defaults each batch must set: ", set_config(…), …". */
+extern const char pg_pooler_defaults_sql[];
+/* Whether the connection is such a one, and that answer. */
+void pg_pooler_found(struct conn *conn, bool pooled, const char *defaults);
+/* The statement that sets what must hold and, as its parameters, those of the run's batch. */
+const char *pg_pooler_settings_sql(struct conn *conn, const struct run *run);
+/* Reads of several statements want one snapshot, and outside of a session that takes a BEGIN. */
+bool pg_pooler_brackets(const struct conn *conn, const struct run *run);
+extern const char pg_pooler_begin[];
+/* The run begins a transaction, or is one: it brings the settings. */
+bool pg_pooler_begins(const struct conn *conn, const struct run *run);
+/* What undoes that a run outside of a transaction may have left on its server; a count into execs[]. */
+int pg_pooler_tail(const struct conn *conn, const struct run *run, const char **execs);
+/* The end ("commit", "rollback") of the transaction, and the same for what that left. */
+int pg_pooler_end(const struct conn *conn, const char *end, const char **execs);
+/* The server's process; 0: not known, PgBouncer changes it. */
+static inline int pg_conn_backend(const struct conn *conn)
+{
+    return conn->pooled ? 0 : PQbackendPID(conn->pg);
+}
 /* pipeline.c: sends a run's batch, whole or not at all. False: the connection broke; it is closed,
  * run->outcome UNSENT. */
 bool pg_conn_submit(struct conn *conn, struct run *run);
@@ -258,6 +287,7 @@ struct pg_pool {
     struct conn *opening, *dead;
     int64_t open, extras; /* connections that exist, ready or not; those beyond the entitlement */
     int64_t ready;        /* of all roles */
+    int64_t pooled;       /* of these, through PgBouncer */
     int64_t role_count[ROLES], role_opening[ROLES];
     struct run_queue queues[ROLES], warming;
     int64_t waiting, in_flight, abandoned, give_up;
@@ -364,7 +394,8 @@ struct pg_home {
     int cores;
     const char **keywords, **values; /* for PQconnectStartParams, NULL-terminated; owned */
     int options_count, host_at, hostaddr_at, port_at;
-    bool resolves; /* a host is a name: look it up off the loop */
+    _Atomic bool pooler_told; /* the log has it */
+    bool resolves;            /* a host is a name: look it up off the loop */
     char *label;
     _Atomic int64_t budget, entitled, extras;
     _Atomic int shares;                 /* processes that live on the budget */
@@ -409,4 +440,4 @@ extern struct metric pg_stale_addresses, pg_wait_seconds, pg_hold_seconds, pg_qu
     pg_writers, pg_sessions, pg_in_flight, pg_waiting, pg_connects, pg_connect_failures, pg_breaks,
     pg_retries, pg_abandoned, pg_cancels, pg_cancels_queued, pg_moved, pg_transactions_ended, pg_held_long,
     pg_acquire_timeouts, pg_retries_refused, pg_breaker_open, pg_breaker_opens, pg_breaker_refused,
-    pg_recycled, pg_max, pg_prepared, pg_lane_losses, pg_errors;
+    pg_recycled, pg_max, pg_prepared, pg_lane_losses, pg_errors, pg_pooled;

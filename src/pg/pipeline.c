@@ -105,6 +105,7 @@ static struct entry *entry_take(struct pg_pool *pool)
     entry->next = NULL;
     entry->run = NULL;
     entry->control = entry->abandoned = entry->failed = entry->misused = entry->telling = false;
+    entry->bracketed = false;
     entry->statements_count = entry->ops_count = entry->op_at = 0;
     return entry;
 }
@@ -117,6 +118,8 @@ static void op_add(struct entry *entry, struct op op)
 
 static bool send_prepare(struct conn *conn, struct entry *entry, const struct pg_statement *statement)
 {
+    if (unlikely(conn->pooled)) /* the name would stay with one of many servers */
+        return true;
     struct prepared *it = prepared_of(conn, statement);
     if (likely(it->number != 0)) {
         if (conn->newest != statement->slot) {
@@ -183,13 +186,17 @@ static char *scratch_add(struct pg_pool *pool, size_t index, struct bytes value,
 
 static bool send_statement(struct conn *conn, const struct pg_statement *statement, int count)
 {
+    if (unlikely(conn->pooled))
+        return PQsendQueryParams(conn->pg, statement->sql.data, count, NULL, conn->pool->values, NULL, NULL,
+                                 0);
     char name[12];
     name_of(conn->prepared[statement->slot].number, name);
     return PQsendQueryPrepared(conn->pg, name, count, conn->pool->values, NULL, NULL, 0);
 }
 
-static bool send_settings(struct conn *conn, struct entry *entry, const struct pg_batch *batch)
+static bool send_settings(struct conn *conn, struct entry *entry, const struct run *run)
 {
+    const struct pg_batch *batch = run->batch;
     struct pg_pool *pool = conn->pool;
     size_t bytes = 0;
     for (int i = 0; i < batch->settings_count; i++)
@@ -200,6 +207,11 @@ static bool send_settings(struct conn *conn, struct entry *entry, const struct p
         pool->values[2 * i] = batch->settings[i].name;
         at = scratch_add(pool, 2 * (size_t)i + 1, batch->settings[i].value, at);
     }
+    if (unlikely(conn->pooled)) {
+        op_add(entry, (struct op){ .kind = OP_SETTINGS, .slot = -1 });
+        return PQsendQueryParams(conn->pg, pg_pooler_settings_sql(conn, run), 2 * batch->settings_count, NULL,
+                                 pool->values, NULL, NULL, 0);
+    }
     const struct pg_statement *statement = pg_statement_of_settings(pool, batch->settings_count);
     op_add(entry, (struct op){ .kind = OP_SETTINGS,
                                .slot = statement->slot,
@@ -207,8 +219,13 @@ static bool send_settings(struct conn *conn, struct entry *entry, const struct p
     return send_statement(conn, statement, 2 * batch->settings_count);
 }
 
-static bool send_describe(struct conn *conn, const struct pg_statement *statement)
+static bool send_describe(struct conn *conn, struct entry *entry, const struct pg_statement *statement)
 {
+    if (conn->pooled) {
+        op_add(entry, (struct op){ .kind = OP_SETTINGS, .slot = -1 });
+        return PQsendPrepare(conn->pg, "", statement->sql.data, 0, NULL) &&
+               PQsendDescribePrepared(conn->pg, "");
+    }
     char name[12];
     name_of(conn->prepared[statement->slot].number, name);
     return !inject("pg.describe") && PQsendDescribePrepared(conn->pg, name);
@@ -230,9 +247,11 @@ static bool send_step(struct conn *conn, struct entry *entry, const struct run *
     if (run->text && index == 0) {
         sent = PQsendQueryParams(conn->pg, run->text, step->params_count, NULL, pool->values, NULL, NULL, 0);
     } else {
-        op.slot = step->statement->slot;
-        op.number = conn->prepared[op.slot].number;
-        sent = run->describe ? send_describe(conn, step->statement)
+        if (likely(!conn->pooled)) {
+            op.slot = step->statement->slot;
+            op.number = conn->prepared[op.slot].number;
+        }
+        sent = run->describe ? send_describe(conn, entry, step->statement)
                              : send_statement(conn, step->statement, step->params_count);
     }
     op_add(entry, op);
@@ -244,27 +263,49 @@ static bool send_step(struct conn *conn, struct entry *entry, const struct run *
     return sent;
 }
 
-static bool send_ops(struct conn *conn, struct entry *entry, const struct run *run)
+static bool send_exec(struct conn *conn, struct entry *entry, const char *sql, int index)
+{
+    op_add(entry, (struct op){ .kind = OP_EXEC, .step = (uint8_t)index });
+    return PQsendQueryParams(conn->pg, sql, 0, NULL, NULL, NULL, NULL, 0);
+}
+
+/* What stands before the steps. */
+static bool send_head(struct conn *conn, struct entry *entry, const struct run *run)
 {
     const struct pg_batch *batch = run->batch;
     if (unlikely(conn->stale_count) && !run->execs_count && !conn->session.in_transaction &&
         !send_deallocate(conn, entry))
         return false;
-    for (int i = 0; i < run->execs_count; i++) { /* BEGIN with its level comes before any snapshot */
-        if (!PQsendQueryParams(conn->pg, run->execs[i], 0, NULL, NULL, NULL, NULL, 0))
+    if (unlikely(entry->bracketed) && !send_exec(conn, entry, pg_pooler_begin, 0))
+        return false;
+    for (int i = 0; i < run->execs_count; i++) /* BEGIN with its level comes before any snapshot */
+        if (!send_exec(conn, entry, run->execs[i], i))
             return false;
-        op_add(entry, (struct op){ .kind = OP_EXEC, .step = (uint8_t)i });
-    }
     if (batch->settings_count &&
         !send_prepare(conn, entry, pg_statement_of_settings(conn->pool, batch->settings_count)))
         return false;
     for (int i = run->text ? 1 : 0; i < batch->steps_count; i++)
         if (!send_prepare(conn, entry, batch->steps[i].statement))
             return false;
-    if (batch->settings_count && !send_settings(conn, entry, batch))
+    return (!batch->settings_count && !pg_pooler_begins(conn, run)) || send_settings(conn, entry, run);
+}
+
+static bool send_ops(struct conn *conn, struct entry *entry, const struct run *run)
+{
+    entry->bracketed = unlikely(conn->pooled) && pg_pooler_brackets(conn, run);
+    if (!send_head(conn, entry, run))
         return false;
-    for (int i = 0; i < batch->steps_count; i++)
+    for (int i = 0; i < run->batch->steps_count; i++)
         if (!send_step(conn, entry, run, i))
+            return false;
+    if (likely(!conn->pooled))
+        return true;
+    const char *execs[EXECS_MAX];
+    const int count = entry->bracketed ? 1 : pg_pooler_tail(conn, run, execs);
+    if (entry->bracketed)
+        execs[0] = "commit";
+    for (int i = 0; i < count; i++)
+        if (!send_exec(conn, entry, execs[i], i))
             return false;
     return true;
 }
@@ -315,6 +356,10 @@ bool pg_conn_submit(struct conn *conn, struct run *run)
 {
     struct pg_pool *pool = conn->pool;
     struct pg_batch *batch = run->batch;
+    if (unlikely(conn->pooled) && conn->role != ROLE_SESSION && pg_pooler_brackets(conn, run)) {
+        run->outcome = OUTCOME_UNSENT; /* it was given away before we knew of PgBouncer: asks again */
+        return false;
+    }
     if (unlikely(conn->access != run->access && !conn->session.in_transaction) &&
         !pg_conn_access(conn, run->access)) {
         run->outcome = OUTCOME_UNSENT;
@@ -364,7 +409,7 @@ bool pg_conn_access(struct conn *conn, enum pg_access access)
             "set session characteristics as transaction isolation level read committed, read write",
     };
     conn->access = access;
-    return pg_conn_control(conn, &sqls[access], 1);
+    return conn->pooled || pg_conn_control(conn, &sqls[access], 1);
 }
 
 void pg_conn_flush(struct conn *conn)
@@ -411,7 +456,7 @@ static void op_went_well(struct conn *conn, struct entry *entry, const struct op
         }
         break;
     case OP_EXEC:
-        if (run)
+        if (run && !run->tag[0])
             snprintf(run->tag, sizeof run->tag, "%s", PQcmdStatus(result));
         break;
     default:
@@ -493,7 +538,7 @@ static void entry_complete(struct conn *conn, struct entry *entry, int64_t now_n
         pg_conn_close(conn, "housekeeping was refused");
         return;
     }
-    const bool misused = entry->misused;
+    const bool misused = entry->misused, undo = entry->bracketed && entry->failed;
     const int64_t took_ns = now_ns - conn->head_since_ns;
     const bool described = entry->run && entry->run->describe; /* tells nothing of how long it runs */
     if (likely(!entry->failed && !described)) {
@@ -516,6 +561,13 @@ static void entry_complete(struct conn *conn, struct entry *entry, int64_t now_n
                     now_ns);
     if (unlikely(misused)) {
         pg_conn_close(conn, "a statement that is not for shared connections");
+        return;
+    }
+    if (unlikely(undo) && PQtransactionStatus(conn->pg) != PQTRANS_IDLE) {
+        static const char *const rollback[] = { "rollback" };
+        if (!conn->session.holder && conn->clean == CLEAN)
+            conn->clean = CLEANING;
+        (void)pg_conn_control(conn, rollback, 1);
         return;
     }
     if (unlikely(!pg_conn_settings_stand(conn)) && !conn->session.holder) {

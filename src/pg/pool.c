@@ -452,6 +452,7 @@ static void gauges(const struct pg_pool *pool)
     metric_set(&pg_lanes, pool->role_count[ROLE_LANE]);
     metric_set(&pg_writers, pool->role_count[ROLE_WRITER]);
     metric_set(&pg_sessions, pool->role_count[ROLE_SESSION]);
+    metric_set(&pg_pooled, pool->pooled);
     if (core_index(pool->core) == 0)
         metric_set(&pg_max, atomic_load(&pool->home->budget));
 }
@@ -508,6 +509,7 @@ void pg_pool_conn_ready(struct conn *conn)
     list_add(&pool->roles[conn->role], conn);
     if (pool->ready++ == 0)
         patience_restore(pool);
+    pool->pooled += conn->pooled;
     pool->backoff_ns = pool->retry_at_ns = 0;
     pool->failing_since_ns = 0;
     pg_pool_well(pool);
@@ -560,6 +562,7 @@ void pg_pool_conn_gone(struct conn *conn)
     if (conn->state == CONN_READY) {
         pool->role_count[conn->role]--;
         pool->ready--;
+        pool->pooled -= conn->pooled;
         if (!pool->ready)
             patience_shorten(pool);
     } else {

@@ -231,6 +231,7 @@ void pg_pool_state(const struct pg_pool *pool, struct pg_pool_state *ret_state)
         .healthy_since_ns = pool->healthy_since_ns,
         .failing_since_ns = pool->failing_since_ns,
         .server_version = pool->server_version,
+        .pooled = pool->pooled,
     };
 }
 

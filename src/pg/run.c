@@ -70,6 +70,8 @@ enum role pg_run_role(const struct run *run)
     const struct pg_batch *batch = run->batch;
     if (batch->session_only || run->large || run->describe)
         return ROLE_SESSION;
+    if (unlikely(run->pool->pooled) && batch->kind == PG_READ && batch->steps_count > 1)
+        return ROLE_SESSION; /* one snapshot takes a BEGIN there: pg_pooler_brackets() */
     for (int i = 0; i < batch->steps_count; i++)
         if (unlikely(!batch->steps[i].statement->earned))
             return ROLE_SESSION;

@@ -161,6 +161,12 @@ static bool send_cleaning(struct conn *conn)
 {
     const char *sqls[12];
     int count = 0;
+    if (conn->pooled) {
+        count = pg_pooler_end(conn, "rollback", sqls);
+        conn->session.in_transaction = false;
+        conn->clean = CLEANING;
+        return pg_conn_control(conn, sqls, count);
+    }
     if (PQtransactionStatus(conn->pg) != PQTRANS_IDLE)
         sqls[count++] = "rollback";
     if (conn->session.utility) {
@@ -171,7 +177,7 @@ static bool send_cleaning(struct conn *conn)
         sqls[count++] = "discard sequences";
     }
     sqls[count++] = "reset all";
-    sqls[count++] = pg_conn_settings_sql(conn->pool);
+    sqls[count++] = pg_conn_settings_sql(conn->pool, "false", "");
     sqls[count++] = "select pg_catalog.pg_advisory_unlock_all()";
     sqls[count++] =
         conn->access == PG_ACCESS_READ
@@ -254,6 +260,8 @@ bool pg_commit(struct pg_tx *tx)
     }
     struct pg_batch batch = { 0 };
     struct run run = { .execs = { "commit" }, .execs_count = 1 };
+    if (session->conn->state == CONN_READY && session->conn->pooled)
+        run.execs_count = pg_pooler_end(session->conn, "commit", run.execs);
     session->patient = true;
     bool well = session_execs(session, &batch, &run);
     if (well && strcmp(run.tag, "COMMIT") != 0) {

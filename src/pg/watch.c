@@ -12,7 +12,7 @@ static void say_held(const char *event, enum log_level level, const struct pg_se
     const struct log_context *who = session->who, *before = log_context_here;
     log_context_here = who; /* its correlation id and route lead the line */
     log_event(level, event, "\"for_ms\":%lld,\"backend\":%d,\"in_transaction\":%s",
-              (long long)(for_ns / NS_PER_MS), PQbackendPID(session->conn->pg),
+              (long long)(for_ns / NS_PER_MS), pg_conn_backend(session->conn),
               session->in_transaction ? "true" : "false");
     log_context_here = before;
 }
@@ -21,11 +21,12 @@ static void say_held(const char *event, enum log_level level, const struct pg_se
  * rolled back; what the fiber then asks for on the session is refused. */
 static void end_idle_transaction(struct pg_session *session, int64_t for_ns)
 {
-    static const char *const rollback[] = { "rollback" };
+    const char *rollback[EXECS_MAX] = { "rollback" };
+    const int count = session->conn->pooled ? pg_pooler_end(session->conn, "rollback", rollback) : 1;
     metric_add(&pg_transactions_ended, 1);
     say_held("transaction_idle", LOG_WARN, session, for_ns);
     session->overdue = true;
-    (void)pg_conn_control(session->conn, rollback, 1);
+    (void)pg_conn_control(session->conn, rollback, count);
 }
 
 static void watch_session(struct pg_pool *pool, struct pg_session *session, int64_t now_ns)

@@ -20,6 +20,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Client, Wire } from "./http.mjs";
 import { SLOWNESS, afterTest, eventually, reportOnFailure } from "./scope.mjs";
+import { startPgbouncer } from "./pgbouncer.mjs";
 import { TOP, startPostgres } from "./postgres.mjs";
 
 export { Client, Wire, parseResponses, holds, dig } from "./http.mjs";
@@ -196,7 +197,7 @@ export async function serve(t, options = {}) {
   Object.assign(server, { port, host: "127.0.0.1", dir, postgres, database, expectExit, admin: new Client(`http://127.0.0.1:${adminPort}`) });
   server.supervised = command === "serve" && !words.includes("--no-supervisor");
   server.child = spawn(options.binary ?? LINTEL, [command, dir, "--listen", `127.0.0.1:${port}`, ...words], {
-    env: { ...process.env, ...SANITIZER_OPTIONS, LINTEL_DATABASE_URL: options.url ?? postgres.url(database), ...env },
+    env: { ...process.env, ...SANITIZER_OPTIONS, LINTEL_DATABASE_URL: options.url ?? (await databaseUrl(postgres, database)), ...env },
     stdio: ["ignore", "pipe", options.stderr ?? "pipe"],
   });
   server.finished = new Promise((ok) => server.child.on("close", (code, signal) => ok({ code, signal })));
@@ -211,6 +212,14 @@ export async function serve(t, options = {}) {
 
   if (ready) await Promise.race([started, readiness(server)]);
   return server;
+}
+
+// With LINTEL_TEST_PGBOUNCER=1 in the environment: through a PgBouncer of this process, one for each PostgreSQL.
+const bouncers = new Map();
+async function databaseUrl(postgres, database) {
+  if (!process.env.LINTEL_TEST_PGBOUNCER) return postgres.url(database);
+  if (!bouncers.has(postgres.sockets)) bouncers.set(postgres.sockets, startPgbouncer(null, postgres, { default_pool_size: 30 }));
+  return (await bouncers.get(postgres.sockets)).url(database);
 }
 
 async function readiness(server) {

@@ -1,7 +1,8 @@
 // 42. Pool parameters: min, max, idle, lifetime, acquire, query timeouts; a semaphore and a timeout for each route; limits for writes of
 // their own; what does not fit the server is refused at the start.
-// partly: PgBouncer mode (unnamed statements behind transaction pooling) is not there; `lintel doctor pool` sizes pools elsewhere
 import { assert, Client, eventually, freePort, folder, lintel, LINTEL, serve, startPostgres, test } from "../lib/lintel.mjs";
+import { Load } from "../lib/load.mjs";
+import { startPgbouncer } from "../lib/pgbouncer.mjs";
 
 const nap = (extra = "") => ({ "queries/nap.sql": `/* access: public\n   ${extra}\n   params: {s: {default: 0}} */\nselect 'slept' as nap from pg_sleep(:s::float8)\n` });
 const connections = async (api) => (await api.sql(`SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = '${api.database}' AND usename = 'app'`))[0].n;
@@ -59,4 +60,35 @@ test("what not even one connection a core on every node fits into is refused at 
   const { code, stderr } = await lintel(["serve", dir, "--listen", `127.0.0.1:${await freePort()}`, "--cores", "2"], { env: { LINTEL_DATABASE_URL: postgres.url(database) } });
   assert.equal(code, 3, stderr);
   assert.match(stderr, /2 cores on 5000 nodes need at least 10000 connections/);
+});
+
+test("behind PgBouncer, which is noticed, statements travel unnamed; pools.max counts connections to it, its servers stay few", async (t) => {
+  const postgres = await startPostgres();
+  const database = await postgres.database("CREATE TABLE thing (id int PRIMARY KEY, n int); INSERT INTO thing SELECT n, n FROM generate_series(1, 100) n");
+  const bouncer = await startPgbouncer(t, postgres, { default_pool_size: 3 });
+  const api = await serve(t, { postgres, database, url: bouncer.url(database), app: { ...nap(), "resources/thing.yaml": "access: public\noperations: [list, get, update]\n" }, config: { pools: { max: 250 } } });
+  assert.equal(await api.logged({ event: "pgbouncer_mode" }).then((line) => line.why), "the connection's process id is not the server's");
+  const load = new Load(t, api, (client, number) => (number % 3 ? client.get(`/v1/thing/${1 + (number % 100)}`) : client.patch(`/v1/thing/${1 + (number % 100)}`, { n: number })), { clients: 16 });
+  await load.well(500, 20000);
+  await load.stop();
+  assert.deepEqual(Object.keys(load.outcomes), ["200"]);
+  const value = await api.metrics();
+  assert.equal(value("lintel_pools_prepared_total"), 0);
+  assert.ok(value("lintel_pools_pooled") > 3, "connections to PgBouncer");
+  assert.equal(value("lintel_pools_max"), 250); // more than this PostgreSQL has
+  assert.ok((await connections(api)) <= 3, "connections to PostgreSQL");
+});
+
+test("`lintel doctor pool` judges the pool, and says how large it should be", async (t) => {
+  const sql = "CREATE FUNCTION nap() RETURNS text LANGUAGE sql VOLATILE AS 'SELECT pg_sleep(0.02)::text'; CREATE VIEW napping AS SELECT 1 AS id, nap() AS nap";
+  const api = await serve(t, { sql, app: { "resources/napping.yaml": "table: public.napping\naccess: public\nkey: [id]\n" }, config: { cores: 2, pools: { max: 4 }, advise: { window: "2s", database_every: "1s" } } });
+  const load = new Load(t, api, (client) => client.get("/v1/napping"), { clients: 12, pauseMs: 0 });
+  const said = await eventually(async () => {
+    const { code, stdout, stderr } = await lintel(["doctor", "pool", "--app", api.dir, "--json"]);
+    assert.ok(code <= 1, stderr);
+    const answer = JSON.parse(stdout);
+    return answer.verdict === "grow" && answer;
+  }, { withinMs: 20000, everyMs: 500 });
+  assert.ok(said.wanted > 4, said.text);
+  await load.stop();
 });

@@ -1,10 +1,10 @@
 // 60. Pooling trouble: `lintel doctor pool` tells a pool that is too small from a query that holds connections too long, and names
 // that query; the alerts on waits and on sessions idle in a transaction are tested with promtool (tests/e2e/alerts.test.mjs).
-//
-// partly: PgBouncer in front of PostgreSQL is not tried here
+// Behind PgBouncer (transaction pooling) the same holds, and what waits inside it counts as the query's time.
 import net from "node:net";
-import { assert, eventually, lintel, serve, sleep, test } from "../lib/lintel.mjs";
+import { assert, Client, eventually, lintel, serve, sleep, startPostgres, test } from "../lib/lintel.mjs";
 import { Load } from "../lib/load.mjs";
+import { startPgbouncer } from "../lib/pgbouncer.mjs";
 
 // `working` is too slow for a lane on any machine, so that requests wait for connections.
 // How long the one query takes is a row of its own, so that it can become slow under the running server.
@@ -101,4 +101,26 @@ test("a session that idles in a transaction is counted for the alert", async (t)
   await forgetful.query("COMMIT");
   await forgetful.end();
   await eventually(async () => (await seen()) === 0, { withinMs: 10000 });
+});
+
+test("behind PgBouncer a pool that is too small is found all the same, and clients that leave give its servers back", async (t) => {
+  const postgres = await startPostgres();
+  const database = await postgres.database(SQL);
+  const bouncer = await startPgbouncer(t, postgres, { default_pool_size: 4 });
+  const api = await start(t, { sql: undefined, postgres, database, url: bouncer.url(database) });
+  await api.sql("UPDATE pace SET ms = 20000"); // first: what has not been fast before has a connection of its own, and is cancelled
+  const active = async () => Number((await api.sql("SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE '%napping%' AND state = 'active' AND usename = 'app'"))[0].n);
+  const clients = Array.from({ length: 4 }, () => new Client(api.base));
+  const asked = clients.map((client) => client.get("/v1/napping").then(() => {}, () => {}));
+  await eventually(async () => (await active()) >= 1, { withinMs: 10000 });
+  await api.sql("UPDATE pace SET ms = 20");
+  for (const client of clients) client.close();
+  await Promise.all(asked);
+  await eventually(async () => (await active()) === 0, { withinMs: 10000 }); // long before the twenty seconds are over
+  await api.get("/v1/napping").expect(200);
+  const load = new Load(t, api, (client) => client.get("/v1/napping"), { clients: 12, pauseMs: 0 });
+  const said = await eventually(async () => { const s = await doctor(api, "pool"); return s.verdict === "grow" && s; }, { withinMs: 20000, everyMs: 500 });
+  assert.ok(said.wanted > 4, said.text);
+  await load.stop();
+  assert.ok((await bouncer.admin("SHOW POOLS")).some((pool) => pool.database === database));
 });
