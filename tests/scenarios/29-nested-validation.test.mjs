@@ -141,3 +141,17 @@ test("check names the line of a wrong schema; a reload keeps the one that holds"
   await reload("snapshot");
   await api.post("/v1/booking", { ...sound, guests: 99 }).expect(201);
 });
+
+test("the matching CHECK is generated, and binds who writes past the API", async (t) => {
+  const api = await stage(t);
+  const printed = await lintel(["schema", "sql", api.dir, "booking", "payment"], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
+  assert.equal(printed.code, 0, printed.stderr);
+  assert.ok(!printed.stdout.includes("not covered"), printed.stdout);
+  await api.sql(printed.stdout);
+  const insert = (payment) => api.sql("INSERT INTO booking (kind, customer, starts_on, guests, payment) VALUES ('visit', 'Ada', '2024-05-01', 1, $1)", [JSON.stringify(payment)]);
+  await insert(card);
+  for (const payment of [{ ...card, number: "12" }, { method: "card" }, { method: "gold" }, { ...card, iban: "x" }, { ...card, holder: { name: "Ada", address: { city: "x", zip: "1" } } }]) {
+    await assert.rejects(insert(payment), /booking_payment_schema/);
+    await api.post("/v1/booking", { ...sound, payment }).expect(422);
+  }
+});
