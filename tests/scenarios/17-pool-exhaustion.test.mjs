@@ -76,8 +76,7 @@ test("a session held long is logged with its route", async (t) => {
   const wire = await api.wire();
   await wire.send("GET /v1/big?limit=20000 HTTP/1.1\r\nHost: x\r\n\r\n"); // and reads nothing of it
   wire.socket?.pause?.();
-  const line = await api.logged({ event: "session_held_long" }, { withinMs: 8000 });
-  assert.equal(line.route, "GET /v1/big");
+  const line = await api.logged({ event: "session_held_long", route: "GET /v1/big" }, { withinMs: 8000 }); // reading the catalog may take long, too
   assert.ok(line.for_ms >= 400);
   wire.close();
 });
