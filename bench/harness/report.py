@@ -80,9 +80,9 @@ class Promises:
         if None not in costs:
             self.at_most("E5 adds to E2, server and PostgreSQL", 20, costs[0] + costs[1] - costs[2] - costs[3], " µs")
         self.at_least("E6 rows/s beside pgbench's SELECT", 0.7, self.ratio("E6", other="pgbench"), " ×")
-        during, before = self.of("E6", "lintel", "rss_mb"), self.results.get("rss_at_rest_mb", {}).get("lintel")
+        during, before = self.of("E6", "lintel", "rss_mb"), self.results.get("rss_before_exports_mb", {}).get("lintel")
         if during is not None and before is not None:
-            self.at_most("E6 memory of eight exports above rest", 16, during - before, " MiB")
+            self.at_most("E6 memory of eight exports above before", 16, during - before, " MiB")
         self.at_most("an idle connection", 4, self.of("idle", "lintel", "kib_per_connection"), " KiB")
         self.overload(self.results.get("overload") or {})
         errors = [got.get("errors", 1) for name in TITLES for peer, got in self.results.get(name, {}).items() if peer.startswith("lintel")]

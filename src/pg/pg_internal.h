@@ -22,8 +22,8 @@
 
 #define OPS_MAX              (2 * PG_STEPS_MAX + 12)
 #define EXECS_MAX            12        /* utility statements in front of a batch's steps */
-#define PILE_MAX             16        /* batches of a turn on one lane before the next lane is taken */
-#define PILE_NS              NS_PER_MS /* that they may take together, by what reads take lately */
+#define PILE_MAX             32        /* batches of a turn on one lane before the next lane is taken */
+#define PILE_NS              (2 * NS_PER_MS) /* that they may take together, by what reads take lately */
 #define CONNECTS_MAX         4         /* connections being made at once, per core */
 #define CANCELS_MAX          2         /* helper threads that may sit in PQcancel at once, whole process */
 #define STALE_MAX            32        /* names waiting for their DEALLOCATE on one connection */

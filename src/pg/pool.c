@@ -139,7 +139,8 @@ static bool away_for_long(const struct pg_pool *pool)
 /* ---- picking a connection ---- */
 
 /* Batches of one turn leave in one send and cost the server one wake-up, so they keep together as long as the
- * last of them waits less for the others than a wake-up is worth: short reads pile up, long ones spread. */
+ * last of them waits little for the others: short reads pile up, long ones spread. What a read takes lately
+ * is wall time, so on a crowded processor it says more than it costs there: the bound has room for that. */
 static bool piles_on(const struct conn *conn)
 {
     return conn->piled < PILE_MAX && conn->depth * conn->pool->pace_ns < PILE_NS;
