@@ -69,7 +69,7 @@ struct exchange {
 };
 
 #define HTTP_LISTENS_MAX 8
-#define HTTP_LEAVE_NS    (500 * NS_PER_MS) /* a connection that has only just come to rest is not closed yet */
+#define HTTP_LEAVE_NS    (500 * NS_PER_MS) /* who has only just come to rest is not closed yet */
 
 /* A socket on its way to whoever speaks with it. */
 struct arrival {
