@@ -11,6 +11,7 @@ import { Load } from "../lib/load.mjs";
 const SQL = `CREATE TABLE item (id integer PRIMARY KEY, name text NOT NULL); INSERT INTO item SELECT n, 'item ' || n FROM generate_series(1, 2000) n;
 CREATE VIEW napping AS SELECT 1 AS id, pg_sleep(0.02)::text AS nap;`;
 const APP = { "resources/item.yaml": "table: public.item\naccess: public\n", "resources/napping.yaml": "table: public.napping\naccess: public\nkey: [id]\n" };
+const OPEN = { ...APP, "resources/item.yaml": "table: public.item\naccess: public\noperations: [list, get, create, delete]\n" };
 const config = { cores: 2, advise: { window: "2s", database_every: "1s" } };
 
 async function capacity(api) {
@@ -58,7 +59,7 @@ const counts = (report) => Object.fromEntries(Object.entries(report.routes).map(
 const whole = (report) => assert.equal(report.errors_connect + report.errors_read + report.unanswered, 0, JSON.stringify(report));
 
 test("a mixed load in open loop: each request by its weight, reported by route and status", openloop, async (t) => {
-  const api = await serve(t, { sql: SQL, app: APP, config: { ...config, observe: { access_log: "all" } } });
+  const api = await serve(t, { sql: SQL, app: OPEN, config: { ...config, observe: { access_log: "all" } } });
   const report = await send(api, ["--most", 2000, "--rate", 200 / SLOWNESS, "--warmup", 0, "--seconds", 3, "--request", "6 GET /v1/item/{n}", "--request", "2 GET /v1/item?limit=20",
     "--request", "1 GET /v1/item/9{n}0000", "--request", '2 POST /v1/item {"id": 10{i}, "name": "made {n}"}']);
   whole(report);
@@ -75,7 +76,7 @@ test("a mixed load in open loop: each request by its weight, reported by route a
 });
 
 test("what a server's log recorded is sent again, at its own pace: the same requests, the same answers", openloop, async (t) => {
-  const app = { ...APP, "queries/far.sql": "/* access: public */ select 1 as one" };
+  const app = { ...OPEN, "queries/far.sql": "/* access: public */ select 1 as one" };
   const logging = { ...config, observe: { access_log: "all" } };
   const before = await serve(t, { sql: SQL, app, config: logging });
   const words = ["--most", 2500, "--rate", 150 / SLOWNESS, "--poisson", "--warmup", 0, "--seconds", 3, "--request", "5 GET /v1/item/{n}", "--request", "2 GET /v1/item", "--request", "1 GET /v1/far",
