@@ -163,9 +163,11 @@ static void judge_nodes(const struct rollout *rollout, const struct yaml_node *w
                         const struct replicas *replicas)
 {
     const struct pg_conf *pools = config_section(rollout->conf, "pools");
+    const struct yaml_node *type = MANIFEST_GET(workload, "spec", "strategy", "type");
+    const bool overlaps = !type || !bytes_is(type->value, "Recreate");
     const int64_t at_once =
         replicas->most + share_of(MANIFEST_GET(workload, "spec", "strategy", "rollingUpdate", "maxSurge"),
-                                  SURGE_PRESET_PERCENT, replicas->most, true);
+                                  overlaps ? SURGE_PRESET_PERCENT : 0, replicas->most, true);
     if (at_once <= pools->nodes)
         return;
     diagnostics_warning(rollout->diagnostics, replicas->place,

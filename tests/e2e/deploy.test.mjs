@@ -71,7 +71,7 @@ test("a rollout that takes servers away, never ends, or is called failed too ear
   };
   const rolling = "strategy: { type: RollingUpdate, rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } }";
   const one = (found, wanted) => { assert.equal(found.length, 1, found.join("\n")); assert.match(found[0], wanted); };
-  one(await drift(rolling, "paused: false"), /warning: a rollout may take servers away/);
+  one(await drift(rolling, "paused: false", { pools: { nodes: 10 } }), /warning: a rollout may take servers away/);
   one(await drift("maxUnavailable: 0, maxSurge: 1", 'maxUnavailable: "25%", maxSurge: 1'), /warning: a rollout may take servers away/);
   one(await drift("maxUnavailable: 0", 'maxUnavailable: "0%"').then((found) => [...found, ""]), /^$/);
   one(await drift("maxSurge: 1", "maxSurge: 0"), /error: no pod may be missing and none too many/);
