@@ -1,5 +1,5 @@
-/* openloop.c - requests at a constant rate whatever the answers do, as the world sends them: `openloop
- * --help`.
+/* openloop.c - requests at a constant rate whatever the answers do, as the world sends them: one, a mix, or
+ * what a log recorded, at its own times: `openloop --help`.
  *
  * Each request has a time at which it should leave; its latency counts from then, also when no connection was
  * free (coordinated omission: Tene, How NOT to Measure Latency, 2013). One thread, epoll, keep-alive
@@ -22,50 +22,50 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS       1000000000LL
-#define BUCKETS  4096 /* 64 an octave from 1 µs on: within 1.6 % */
-#define BACKLOG  (1 << 20)
-#define BUFFER   65536
-#define STATUSES 600
+#include "openloop.h"
 
-struct histogram {
-    uint64_t counts[BUCKETS], count;
-    double sum_us;
-    int64_t max_us;
-};
+#define BACKLOG     (1 << 20)
+#define BUFFER      65536
+#define HEAD_BYTES  4096
+#define LAST_WAIT_S 10 /* for the answers to a log's last requests */
+
 struct client {
     int fd; /* -1: closed */
     enum { CLOSED, CONNECTING, IDLE, BUSY } state;
     struct client *next_free;
-    int64_t due_ns; /* of the request under way */
+    struct departure request; /* under way */
     int status;
     bool head_done, chunked, closes, retry_after;
     int64_t body_left;
     size_t have;
-    char buffer[512]; /* the head, or the last bytes of a chunked body */
+    char buffer[HEAD_BYTES]; /* the head, or the last bytes of a chunked body */
 };
 
 static struct {
-    const char *host, *path, *method, *header, *body;
+    const char *host, *path, *method, *body, *replay;
+    char headers[4096]; /* Host, and what was asked for */
     int port, clients;
-    double rate, seconds, warmup;
-    bool poisson;
+    int64_t most;
+    double rate, seconds, warmup, speed;
+    bool poisson, is_mix;
 } options = { .host = "127.0.0.1",
               .path = "/",
               .method = "GET",
-              .header = "",
               .body = "",
               .port = 8080,
               .clients = 256,
+              .most = 100000,
               .rate = 100,
               .seconds = 10,
-              .warmup = 1 };
+              .warmup = 1,
+              .speed = 1 };
 
 static struct client *clients, *free_clients, **free_last = &free_clients;
-static int64_t *backlog; /* due times of requests that no connection was free for */
+static struct departure *backlog;  /* that no connection was free for */
+static struct departure *recorded; /* of a log; NULL: drawn */
+static size_t recorded_count;
 static uint64_t backlog_first, backlog_last;
-static struct histogram by_status[STATUSES];
-static uint64_t connected, sent, errors_connect, errors_read, starved, unanswered, no_retry_after;
+static uint64_t connected, sent, errors_connect, errors_read, starved, unanswered, no_retry_after, skipped;
 static int64_t measure_from_ns, measure_until_ns;
 static int poller;
 static uint64_t random_state = 88172645463325252ULL;
@@ -78,49 +78,12 @@ static int64_t now_ns(void)
     return now.tv_sec * NS + now.tv_nsec;
 }
 
-static double unit_random(void)
+double unit_random(void)
 {
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
     return (double)(random_state >> 11) / 9007199254740992.0;
-}
-
-/* ---- latencies ---- */
-
-static int bucket_of(int64_t us)
-{
-    if (us < 64)
-        return us < 0 ? 0 : (int)us;
-    const int octave = 63 - __builtin_clzll((uint64_t)us); /* >= 6 */
-    const int bucket = (octave - 5) * 64 + (int)((us >> (octave - 6)) & 63);
-    return bucket < BUCKETS ? bucket : BUCKETS - 1;
-}
-
-static int64_t bucket_us(int bucket)
-{
-    if (bucket < 64)
-        return bucket;
-    const int octave = bucket / 64 + 5;
-    return (1LL << octave) + ((int64_t)(bucket % 64) << (octave - 6));
-}
-
-static void observe(struct histogram *histogram, int64_t took_us)
-{
-    histogram->counts[bucket_of(took_us)]++;
-    histogram->count++;
-    histogram->sum_us += (double)took_us;
-    if (took_us > histogram->max_us)
-        histogram->max_us = took_us;
-}
-
-static double quantile_ms(const struct histogram *histogram, double q)
-{
-    uint64_t seen = 0;
-    for (int i = 0; i < BUCKETS; i++)
-        if ((double)(seen += histogram->counts[i]) >= q * (double)histogram->count && seen)
-            return (double)bucket_us(i) / 1000;
-    return 0;
 }
 
 static bool is_measured(int64_t due_ns)
@@ -167,7 +130,7 @@ static void client_open(struct client *client)
     (void)epoll_ctl(poller, EPOLL_CTL_ADD, client->fd, &event);
 }
 
-static void client_send(struct client *client, int64_t due_ns);
+static void client_send(struct client *client, struct departure departure);
 
 static void client_ready(struct client *client)
 {
@@ -180,7 +143,7 @@ static void client_ready(struct client *client)
 
 static void client_lost(struct client *client)
 {
-    if (client->state == BUSY && is_measured(client->due_ns))
+    if (client->state == BUSY && is_measured(client->request.due_ns))
         errors_read++;
     else if (client->state == CONNECTING)
         errors_connect++;
@@ -194,38 +157,29 @@ static void client_lost(struct client *client)
     client_open(client);
 }
 
-static void client_send(struct client *client, int64_t due_ns)
+static void client_send(struct client *client, struct departure departure)
 {
-    char request[2048], path[1024];
-    const char *mark = strstr(options.path, "{n}");
-    if (mark)
-        snprintf(path, sizeof path, "%.*s%d%s", (int)(mark - options.path), options.path,
-                 1 + (int)(unit_random() * 100000), mark + 3);
-    else
-        snprintf(path, sizeof path, "%s", options.path);
-    const int size =
-        *options.body
-            ? snprintf(request, sizeof request,
-                       "%s %s HTTP/1.1\r\nHost: %s:%d\r\n%s%sContent-Type: "
-                       "application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                       options.method, path, options.host, options.port, options.header,
-                       *options.header ? "\r\n" : "", strlen(options.body), options.body)
-            : snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: %s:%d\r\n%s%s\r\n", options.method,
-                       path, options.host, options.port, options.header, *options.header ? "\r\n" : "");
+    static char request[32768];
+    const size_t size = plan_write(departure.wish, options.headers, options.most, request, sizeof request);
+    if (!size) {
+        fprintf(stderr, "openloop: %s: the request is too long\n", departure.wish->route->name);
+        exit(2);
+    }
     client->state = BUSY;
-    client->due_ns = due_ns;
+    client->request = departure;
     client->head_done = client->chunked = client->closes = client->retry_after = false;
     client->have = 0;
     client->body_left = 0;
-    sent += is_measured(due_ns);
-    if (write(client->fd, request, (size_t)size) != size)
+    sent += is_measured(departure.due_ns);
+    if (write(client->fd, request, size) != (ssize_t)size)
         client_lost(client);
 }
 
 static void answered(struct client *client)
 {
-    if (is_measured(client->due_ns)) {
-        observe(&by_status[client->status], (now_ns() - client->due_ns) / 1000);
+    const struct departure *request = &client->request;
+    if (is_measured(request->due_ns)) {
+        observe(request->wish->route, client->status, (now_ns() - request->due_ns) / 1000);
         no_retry_after += client->status == 503 && !client->retry_after;
     }
     if (client->closes) {
@@ -256,6 +210,10 @@ static size_t read_head(struct client *client)
             client->closes = true;
         else if (strncasecmp(line + 2, "retry-after:", 12) == 0)
             client->retry_after = true;
+    }
+    if (client->status == 204 || client->status == 304 || strcmp(client->request.wish->method, "HEAD") == 0) {
+        client->body_left = 0;
+        client->chunked = false;
     }
     client->head_done = true;
     return (size_t)(end + 4 - client->buffer);
@@ -336,7 +294,7 @@ static void client_event(struct client *client, uint32_t events)
 
 /* ---- the clock ---- */
 
-static void depart(int64_t due_ns)
+static void depart(struct departure departure)
 {
     struct client *client = client_take();
     if (client && client->state == CLOSED) { /* the server closed it while it rested */
@@ -344,133 +302,204 @@ static void depart(int64_t due_ns)
         client = NULL;
     }
     if (client) {
-        client_send(client, due_ns);
+        client_send(client, departure);
         return;
     }
-    starved += is_measured(due_ns);
+    starved += is_measured(departure.due_ns);
     if (backlog_last - backlog_first < BACKLOG)
-        backlog[backlog_last++ % BACKLOG] = due_ns;
+        backlog[backlog_last++ % BACKLOG] = departure;
 }
 
-static void run(int timer)
+/* Until the next request is due, or something comes. */
+static void turn(int timer, int64_t next_ns)
+{
+    const struct itimerspec at = { .it_value = { next_ns / NS, next_ns % NS } };
+    struct epoll_event events[256];
+    (void)timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);
+    const int count = epoll_wait(poller, events, 256, 100);
+    for (int i = 0; i < count; i++)
+        if (events[i].data.ptr)
+            client_event(events[i].data.ptr, events[i].events);
+}
+
+static void run_drawn(int timer)
 {
     const double gap_ns = 1e9 / options.rate;
-    int64_t start_ns = now_ns();
+    const int64_t start_ns = now_ns();
     measure_from_ns = start_ns + (int64_t)(options.warmup * 1e9);
     measure_until_ns = measure_from_ns + (int64_t)(options.seconds * 1e9);
     const int64_t end_ns = measure_until_ns + 2 * NS; /* for the last answers */
     double due = (double)start_ns;
     for (int64_t now; (now = now_ns()) < end_ns;) {
         while (due <= (double)now && due < (double)measure_until_ns) {
-            depart((int64_t)due);
+            depart((struct departure){ (int64_t)due, plan_draw() });
             due += options.poisson ? -__builtin_log(1 - unit_random()) * gap_ns : gap_ns;
         }
-        const int64_t next_ns = due < (double)measure_until_ns ? (int64_t)due : now + NS / 100;
-        const struct itimerspec at = { .it_value = { next_ns / NS, next_ns % NS } };
-        (void)timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);
-        struct epoll_event events[256];
-        const int count = epoll_wait(poller, events, 256, 100);
-        for (int i = 0; i < count; i++)
-            if (events[i].data.ptr)
-                client_event(events[i].data.ptr, events[i].events);
+        turn(timer, due < (double)measure_until_ns ? (int64_t)due : now + NS / 100);
     }
+}
+
+static bool all_answered(void)
+{
     for (int i = 0; i < options.clients; i++)
-        unanswered += clients[i].state == BUSY && is_measured(clients[i].due_ns);
+        if (clients[i].state == BUSY)
+            return false;
+    return backlog_first == backlog_last;
+}
+
+/* As the log has it: each at its distance from the first, divided by the speed. */
+static void run_recorded(int timer)
+{
+    const int64_t start_ns = now_ns(), first_ns = recorded[0].due_ns;
+    for (size_t i = 0; i < recorded_count; i++)
+        recorded[i].due_ns = start_ns + (int64_t)((double)(recorded[i].due_ns - first_ns) / options.speed);
+    measure_from_ns = start_ns;
+    measure_until_ns = recorded[recorded_count - 1].due_ns + 1;
+    const int64_t end_ns = measure_until_ns + LAST_WAIT_S * NS;
+    size_t next = 0;
+    for (int64_t now; (now = now_ns()) < end_ns && !(next == recorded_count && all_answered());) {
+        while (next < recorded_count && recorded[next].due_ns <= now)
+            depart(recorded[next++]);
+        turn(timer, next < recorded_count ? recorded[next].due_ns : now + NS / 100);
+    }
+    options.seconds = (double)(measure_until_ns - measure_from_ns) / 1e9;
+    options.rate = (double)recorded_count / options.seconds;
+}
+
+static void count_unanswered(void)
+{
+    for (int i = 0; i < options.clients; i++)
+        unanswered += clients[i].state == BUSY && is_measured(clients[i].request.due_ns);
     for (; backlog_first != backlog_last; backlog_first++)
-        unanswered += is_measured(backlog[backlog_first % BACKLOG]);
+        unanswered += is_measured(backlog[backlog_first % BACKLOG].due_ns);
 }
 
 static void report(void)
 {
-    uint64_t good = 0;
     printf("{\"rate\":%.1f,\"clients\":%d,\"connected\":%llu,\"seconds\":%.1f,\"sent\":%llu,\"starved\":%llu,"
-           "\"unanswered\":%"
-           "llu,\"errors_connect\":%llu,\"errors_read\":%llu,\"no_retry_after\":%llu,\"statuses\":{",
+           "\"unanswered\":%llu,\"skipped\":%llu,\"errors_connect\":%llu,\"errors_read\":%llu,"
+           "\"no_retry_after\":%llu,",
            options.rate, options.clients, (unsigned long long)connected, options.seconds,
            (unsigned long long)sent, (unsigned long long)starved, (unsigned long long)unanswered,
-           (unsigned long long)errors_connect, (unsigned long long)errors_read,
+           (unsigned long long)skipped, (unsigned long long)errors_connect, (unsigned long long)errors_read,
            (unsigned long long)no_retry_after);
-    bool first = true;
-    for (int i = 0; i < STATUSES; i++) {
-        const struct histogram *h = &by_status[i];
-        if (!h->count)
-            continue;
-        good += i >= 200 && i < 300 ? h->count : 0;
-        printf("%s\"%d\":{\"count\":%llu,\"mean_ms\":%.2f,\"p50_ms\":%.2f,\"p90_ms\":%.2f,\"p99_ms\":%.2f,"
-               "\"p999_ms\":%.2f,\"max_ms\":%.2f}",
-               first ? "" : ",", i, (unsigned long long)h->count, h->sum_us / (double)h->count / 1000,
-               quantile_ms(h, 0.5), quantile_ms(h, 0.9), quantile_ms(h, 0.99), quantile_ms(h, 0.999),
-               (double)h->max_us / 1000);
-        first = false;
-    }
-    printf("},\"goodput\":%.1f}\n", (double)good / options.seconds);
+    report_observed(stdout);
+    printf(",\"goodput\":%.1f}\n", (double)observed_good() / options.seconds);
 }
 
 static int usage(int code)
 {
-    fprintf(
-        code ? stderr : stdout,
-        "usage: openloop [--host ADDRESS] [--port N] [--path /v1/x/{n}] [--method GET] [--header 'Name: "
-        "value'] [--body JSON]\n"
-        "                [--rate PER_SECOND] [--clients CONNECTIONS] [--warmup S] [--seconds S] [--poisson]\n"
-        "{n} becomes a number from 1 to 100000. Prints one JSON object.\n");
+    fputs("usage: openloop [--host ADDRESS] [--port N] [--path /v1/x/{n}] [--method GET] [--header 'Name: "
+          "value']…\n"
+          "                [--body JSON] [--rate PER_SECOND] [--clients CONNECTIONS] [--warmup S] [--seconds "
+          "S]\n"
+          "                [--poisson] [--most 100000]\n"
+          "       openloop --request 'WEIGHT METHOD PATH [BODY]' [--request …]…  [as above]\n"
+          "       openloop --replay LOG [--speed 1] [--host …] [--port …] [--header …] [--clients …]\n"
+          "In paths and bodies {n} becomes a number from 1 to --most, {i} counts the requests. --replay "
+          "sends the GET,\n"
+          "HEAD and OPTIONS requests of a server's own log (observe.access_log: all) at the times at which "
+          "they came;\n"
+          "the log holds neither query strings nor bodies. Prints one JSON object: by status, and by route "
+          "and status.\n",
+          code ? stderr : stdout);
     return code;
+}
+
+static bool add_header(const char *line)
+{
+    const size_t size = strlen(options.headers);
+    return (size_t)snprintf(options.headers + size, sizeof options.headers - size, "%s\r\n", line) <
+           sizeof options.headers - size;
+}
+
+static const struct option longs[] = { { "host", 1, NULL, 'h' },
+                                       { "port", 1, NULL, 'p' },
+                                       { "path", 1, NULL, 'u' },
+                                       { "method", 1, NULL, 'm' },
+                                       { "header", 1, NULL, 'e' },
+                                       { "body", 1, NULL, 'b' },
+                                       { "rate", 1, NULL, 'r' },
+                                       { "clients", 1, NULL, 'c' },
+                                       { "warmup", 1, NULL, 'w' },
+                                       { "seconds", 1, NULL, 's' },
+                                       { "poisson", 0, NULL, 'o' },
+                                       { "request", 1, NULL, 'q' },
+                                       { "replay", 1, NULL, 'l' },
+                                       { "speed", 1, NULL, 'x' },
+                                       { "most", 1, NULL, 'n' },
+                                       { "help", 0, NULL, '?' },
+                                       { 0 } };
+
+static bool read_option(int c)
+{
+    switch (c) {
+    case 'h':
+        options.host = optarg;
+        return true;
+    case 'p':
+        options.port = atoi(optarg);
+        return true;
+    case 'u':
+        options.path = optarg;
+        return true;
+    case 'm':
+        options.method = optarg;
+        return true;
+    case 'e':
+        return add_header(optarg);
+    case 'b':
+        options.body = optarg;
+        return true;
+    case 'r':
+        options.rate = atof(optarg);
+        return true;
+    case 'c':
+        options.clients = atoi(optarg);
+        return true;
+    case 'w':
+        options.warmup = atof(optarg);
+        return true;
+    case 's':
+        options.seconds = atof(optarg);
+        return true;
+    case 'o':
+        options.poisson = true;
+        return true;
+    case 'q':
+        options.is_mix = true;
+        return plan_add(optarg);
+    case 'l':
+        options.replay = optarg;
+        return true;
+    case 'x':
+        options.speed = atof(optarg);
+        return true;
+    case 'n':
+        options.most = atoll(optarg);
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool read_options(int argc, char **argv)
 {
-    static const struct option longs[] = { { "host", 1, NULL, 'h' },
-                                           { "port", 1, NULL, 'p' },
-                                           { "path", 1, NULL, 'u' },
-                                           { "method", 1, NULL, 'm' },
-                                           { "header", 1, NULL, 'e' },
-                                           { "body", 1, NULL, 'b' },
-                                           { "rate", 1, NULL, 'r' },
-                                           { "clients", 1, NULL, 'c' },
-                                           { "warmup", 1, NULL, 'w' },
-                                           { "seconds", 1, NULL, 's' },
-                                           { "poisson", 0, NULL, 'o' },
-                                           { "help", 0, NULL, '?' },
-                                           { 0 } };
+    char host[256], only[4096];
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;)
-        switch (c) {
-        case 'h':
-            options.host = optarg;
-            break;
-        case 'p':
-            options.port = atoi(optarg);
-            break;
-        case 'u':
-            options.path = optarg;
-            break;
-        case 'm':
-            options.method = optarg;
-            break;
-        case 'e':
-            options.header = optarg;
-            break;
-        case 'b':
-            options.body = optarg;
-            break;
-        case 'r':
-            options.rate = atof(optarg);
-            break;
-        case 'c':
-            options.clients = atoi(optarg);
-            break;
-        case 'w':
-            options.warmup = atof(optarg);
-            break;
-        case 's':
-            options.seconds = atof(optarg);
-            break;
-        case 'o':
-            options.poisson = true;
-            break;
-        default:
+        if (!read_option(c))
             return false;
-        }
-    return optind == argc && options.rate > 0 && options.clients > 0 && options.seconds > 0;
+    snprintf(host, sizeof host, "Host: %s:%d", options.host, options.port);
+    if (!add_header(host))
+        return false;
+    if (!options.is_mix && !options.replay) {
+        const int size =
+            snprintf(only, sizeof only, "1 %s %s %s", options.method, options.path, options.body);
+        if (size >= (int)sizeof only || !plan_add(only))
+            return false;
+    }
+    return optind == argc && options.rate > 0 && options.clients > 0 && options.seconds > 0 &&
+           options.speed > 0 && options.most > 0 && !(options.is_mix && options.replay);
 }
 
 /* All connections, in groups, before the clock runs. */
@@ -497,8 +526,12 @@ static void open_all(void)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return usage(0);
     if (!read_options(argc, argv))
         return usage(2);
+    if (options.replay && !plan_read(options.replay, &recorded, &recorded_count, &skipped))
+        return 2;
     struct rlimit files;
     (void)getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
@@ -524,7 +557,11 @@ int main(int argc, char **argv)
     open_all();
     for (int i = 0; i < options.clients; i++)
         connected += clients[i].state == IDLE;
-    run(timer);
+    if (recorded)
+        run_recorded(timer);
+    else
+        run_drawn(timer);
+    count_unanswered();
     report();
     return 0;
 }

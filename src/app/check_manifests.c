@@ -1,8 +1,8 @@
 #include "app/check_manifests.h"
 
+#include "app/check_rollout.h"
 #include "app/folder.h"
 #include "base/clock.h"
-#include "wire/yaml.h"
 
 #define MANIFEST_BYTES_MAX    (1 << 20)
 #define DOCUMENTS_MAX         256
@@ -12,6 +12,7 @@
 #define SYSTEMD_STOP_PRESET_S 90
 
 struct judging {
+    const struct app_conf *conf;
     const struct http_conf *http;
     struct diagnostics *diagnostics;
 };
@@ -27,14 +28,6 @@ static int64_t drain_s(const struct judging *judging)
 }
 
 /* ---- Kubernetes ---- */
-
-static const struct yaml_node *path_get(const struct yaml_node *node, const char *const *keys)
-{
-    for (; *keys && node; keys++)
-        node = yaml_get(node, *keys);
-    return node;
-}
-#define GET(node, ...) path_get(node, (const char *const[]){ __VA_ARGS__, NULL })
 
 static bool runs_serve(const struct yaml_node *container)
 {
@@ -52,8 +45,8 @@ static bool runs_serve(const struct yaml_node *container)
 static int64_t pre_stop_s(const struct yaml_node *container)
 {
     int64_t seconds = 0;
-    const struct yaml_node *sleep = GET(container, "lifecycle", "preStop", "sleep", "seconds");
-    const struct yaml_node *command = GET(container, "lifecycle", "preStop", "exec", "command");
+    const struct yaml_node *sleep = MANIFEST_GET(container, "lifecycle", "preStop", "sleep", "seconds");
+    const struct yaml_node *command = MANIFEST_GET(container, "lifecycle", "preStop", "exec", "command");
     if (sleep && yaml_to_int(sleep, &seconds))
         return seconds;
     if (command && command->kind == YAML_SEQUENCE && command->count)
@@ -65,7 +58,7 @@ static void judge_probe(const struct judging *judging, const struct yaml_node *c
                         const char *wanted, const char *why)
 {
     struct diagnostics *diagnostics = judging->diagnostics;
-    const struct yaml_node *path = GET(container, probe, "httpGet", "path");
+    const struct yaml_node *path = MANIFEST_GET(container, probe, "httpGet", "path");
     if (path && bytes_is(path->value, wanted))
         return;
     if (path)
@@ -81,9 +74,7 @@ static void judge_grace(const struct judging *judging, const struct yaml_node *p
 {
     struct diagnostics *diagnostics = judging->diagnostics;
     const struct yaml_node *given = yaml_get(pod, "terminationGracePeriodSeconds");
-    int64_t grace_s = GRACE_PRESET_S;
-    if (given)
-        (void)yaml_to_int(given, &grace_s);
+    const int64_t grace_s = manifest_number(given, GRACE_PRESET_S);
     const int64_t pre_stop = pre_stop_s(container), needed_s = pre_stop + drain_s(judging) + GRACE_SPARE_S;
     if (grace_s < needed_s) {
         (void)diagnostics_error(
@@ -113,21 +104,26 @@ static void judge_container(const struct judging *judging, const struct yaml_nod
     judge_probe(judging, container, "startupProbe", "/livez",
                 "without it a slow start counts as a dead server");
     judge_grace(judging, pod, container);
-    if (!GET(container, "resources", "requests") || !GET(container, "resources", "limits", "memory")) {
+    if (!MANIFEST_GET(container, "resources", "requests") ||
+        !MANIFEST_GET(container, "resources", "limits", "memory")) {
         diagnostics_warning(diagnostics, container->place, "no resources.requests, or no limit of memory");
         diagnostics_fix(diagnostics,
                         "resources: { requests: { cpu: 500m, memory: 128Mi }, limits: { memory: 512Mi } }");
     }
 }
 
-static int judge_document(const struct judging *judging, const struct yaml_node *root)
+static int judge_document(const struct judging *judging, const struct yaml_node *root,
+                          struct rollout *rollout)
 {
-    const struct yaml_node *pod = GET(root, "spec", "template", "spec");
+    const struct yaml_node *pod = MANIFEST_GET(root, "spec", "template", "spec");
     const struct yaml_node *containers = pod ? yaml_get(pod, "containers") : NULL;
     int judged = 0;
     for (int i = 0; containers && containers->kind == YAML_SEQUENCE && i < containers->count; i++)
         if (runs_serve(containers->items[i])) {
             judge_container(judging, pod, containers->items[i]);
+            rollout->grace_s =
+                manifest_number(yaml_get(pod, "terminationGracePeriodSeconds"), GRACE_PRESET_S);
+            rollout_check(rollout, root, containers->items[i]);
             judged++;
         }
     return judged;
@@ -138,6 +134,8 @@ static bool judge_kubernetes(const struct judging *judging, struct arena *arena,
                              struct bytes text)
 {
     struct yaml_source source = { .file = path };
+    struct yaml_node *documents[DOCUMENTS_MAX];
+    struct rollout rollout = { judging->conf, judging->diagnostics, documents, 0, 0 };
     int judged = 0;
     uint32_t line = 0;
     for (int i = 0; i < DOCUMENTS_MAX && text.data; i++) {
@@ -154,11 +152,12 @@ static bool judge_kubernetes(const struct judging *judging, struct arena *arena,
         }
         source.text = (struct bytes){ begin, (size_t)(end - begin) };
         source.line_offset = first_line;
-        struct yaml_node *root;
-        if (!yaml_parse(arena, &source, judging->diagnostics, &root))
+        if (!yaml_parse(arena, &source, judging->diagnostics, &documents[rollout.count]))
             return false;
-        judged += judge_document(judging, root);
+        rollout.count++;
     }
+    for (int i = 0; i < rollout.count; i++)
+        judged += judge_document(judging, documents[i], &rollout);
     if (!judged)
         (void)diagnostics_error(judging->diagnostics, (struct source_place){ path, 0, 0 },
                                 "no workload here runs `lintel serve`");
@@ -215,7 +214,7 @@ static void judge_systemd(const struct judging *judging, const char *path, struc
 
 bool manifests_check(const struct app_conf *conf, const char *path, struct diagnostics *diagnostics)
 {
-    const struct judging judging = { config_section(conf, "http"), diagnostics };
+    const struct judging judging = { conf, config_section(conf, "http"), diagnostics };
     struct bytes text;
     if (!file_read(diagnostics->arena, path, MANIFEST_BYTES_MAX, &text)) {
         (void)diagnostics_error(diagnostics, (struct source_place){ path, 0, 0 }, "%s",

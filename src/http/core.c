@@ -275,7 +275,9 @@ void http_server_accept(struct http_server *server)
 
 static void leave_again(struct timer *timer)
 {
-    h1_leave(container_of(timer, struct http_core, leave_again));
+    struct http_core *core = container_of(timer, struct http_core, leave_again);
+    http_opening_leave(core);
+    h1_leave(core);
 }
 
 bool http_server_attach(struct http_server *server)

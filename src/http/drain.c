@@ -57,7 +57,7 @@ static void begin_leaving(void *arg)
 
 static void cut(void *arg)
 {
-    http_opening_leave(arg);
+    http_opening_cut(arg);
     h1_cut(arg);
     h2_cut(arg);
 }

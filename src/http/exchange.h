@@ -69,6 +69,7 @@ struct exchange {
 };
 
 #define HTTP_LISTENS_MAX 8
+#define HTTP_LEAVE_NS    (500 * NS_PER_MS) /* who has only just come to rest is not closed yet */
 
 /* A socket on its way to whoever speaks with it. */
 struct arrival {
@@ -217,7 +218,7 @@ void h1_refuse_full(struct http_core *core, const struct arrival *arrival);
 /* Ends what is older than its timeout; returns when to look again (0: nothing waits). */
 int64_t h1_sweep(struct http_core *core, int64_t now_ns);
 /* Gives away or closes what idles; busy ones follow after their answer. A connection that idles only just
- * now gets H1_LEAVE_NS first: its next request may be on its way. */
+ * now gets HTTP_LEAVE_NS first: its next request may be on its way. */
 void h1_leave(struct http_core *core);
 /* Cuts everything, fibers included. */
 void h1_cut(struct http_core *core);
@@ -246,8 +247,10 @@ void h2_free_all(struct http_core *core);
 /* ---- opening.c ---- */
 /* Takes an accepted socket: the TLS handshake first where the door wants one, then on to its protocol. */
 void http_opening_accept(struct http_core *core, const struct arrival *arrival);
-/* As h1_sweep(), h1_leave() and h1_free_all(). */
+/* As h1_sweep(), h1_cut() and h1_free_all(). */
 int64_t http_opening_sweep(struct http_core *core, int64_t now_ns);
+void http_opening_cut(struct http_core *core);
+/* Closes those whose clients have said nothing for HTTP_LEAVE_NS; a handshake that was begun ends first. */
 void http_opening_leave(struct http_core *core);
 void http_opening_free_all(struct http_core *core);
 

@@ -138,7 +138,7 @@ static bool leave(struct h1 *h1)
     struct http_core *core = h1->core;
     const enum heir_answer given =
         h1_heritable(h1) ? http_heir_give(core->server, h1->conn.fd, h1->admin) : HEIR_NONE;
-    const int64_t rest_ns = h1->since_ns + H1_LEAVE_NS - clock_now_ns();
+    const int64_t rest_ns = h1->since_ns + HTTP_LEAVE_NS - clock_now_ns();
     if (given == HEIR_TOOK_IT)
         h1_close(h1);
     else if (given == HEIR_BUSY || rest_ns > 0 || conn_has_unread(&h1->conn))

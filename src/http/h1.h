@@ -21,7 +21,6 @@
 #define H1_LINGER_MAX   (16 * 1024 * 1024LL)
 #define H1_RUN_BYTES    65536 /* a read's worth of a body that is taken run by run */
 #define H1_LINGER_NS    (2 * NS_PER_S)
-#define H1_LEAVE_NS     (500 * NS_PER_MS)
 
 enum h1_body { H1_BODY_DONE, H1_BODY_UNREAD, H1_BODY_FAILED };
 

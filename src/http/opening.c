@@ -7,8 +7,9 @@
  *                     │   └─a letter comes first: plain HTTP───────▶ HTTP/1, which says so and ends
  *                     └ failed, cut, header_timeout: closed
  *
- * Until then it counts as a connection, and is the core's to sweep, to close when the core leaves, and to
- * free. */
+ * Until then it counts as a connection, and is the core's to sweep and to free. When the core leaves, a
+ * handshake that was begun still ends: with the client's last of it may come its first request (TLS 1.3 has
+ * no answer between them), and nobody could tell it that this was not served. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -71,7 +72,9 @@ static void hand_over(struct opening *opening)
     else
         h1_accept(core, arrival);
     arrival->session = NULL;
-    count_out(core); /* after the other has counted it: it was open all the time */
+    if (core->leaving)
+        h1_leave(core); /* not at once: its request may be inside already */
+    count_out(core);    /* after the other has counted it: it was open all the time */
 }
 
 /* A record of TLS begins with a small number, a request's line with a capital. True: it went to HTTP/1, or it
@@ -178,6 +181,20 @@ int64_t http_opening_sweep(struct http_core *core, int64_t now_ns)
 }
 
 void http_opening_leave(struct http_core *core)
+{
+    for (struct opening *opening = core->openings.first, *next; opening; opening = next) {
+        const int64_t rest_ns = opening->since_ns + HTTP_LEAVE_NS - clock_now_ns();
+        next = opening->next;
+        if (opening->begun || conn_has_unread(&opening->conn))
+            continue; /* bounded by http.header_timeout */
+        if (rest_ns > 0)
+            timer_start(&core->leave_again, core_now_ns() + rest_ns);
+        else
+            give_up(opening);
+    }
+}
+
+void http_opening_cut(struct http_core *core)
 {
     while (core->openings.first)
         give_up(core->openings.first);

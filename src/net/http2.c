@@ -289,6 +289,7 @@ void http2_leave(struct http2 *http2)
 
 void http2_leave_finally(struct http2 *http2)
 {
+    http2->final = true;
     (void)nghttp2_submit_goaway(http2->session, NGHTTP2_FLAG_NONE,
                                 nghttp2_session_get_last_proc_stream_id(http2->session), NGHTTP2_NO_ERROR,
                                 NULL, 0);

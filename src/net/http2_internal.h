@@ -24,6 +24,7 @@ struct http2 {
     const char *calmed;
     int malformed;
     bool inside_head, dead; /* dead: nothing is read any more */
+    bool final;             /* the last stream is named: no further one is served */
     char *room;             /* of http2_fill() */
     size_t room_bytes, filled;
 };

@@ -58,6 +58,10 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     http2->trailer_bytes = 0;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
+    /* The GOAWAY that names the last stream is submitted, maybe not yet sent: whoever reads it may ask for
+     * this one elsewhere (RFC 9113, 6.8), so here it must have no effect. */
+    if (http2->final)
+        return 0;
     struct http2_stream *stream = http2->events->open(http2->owner);
     if (!stream) {
         if (pay(http2) != 0)

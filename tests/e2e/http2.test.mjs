@@ -411,6 +411,28 @@ test("SIGTERM: first a hint, then, behind a PING, the last word; what came befor
   assert.equal((await api.ended()).code, 0);
 });
 
+test("a request behind the answer to the PING, in one segment with it: not below the last word, so it has no effect", async (t) => {
+  const api = await house(t);
+  const frames = await Frames.open(api.port);
+  await frames.request(1, "/v1/slow/1");
+  await sleep(50);
+  api.signal("SIGTERM");
+  await frames.until((f) => f.goaway && f.of("PING").length > 0);
+  const body = JSON.stringify({ id: 1e6, note: "twice?" });
+  const headers = { "content-type": "application/json", "content-length": body.length };
+  await frames.wire.send(Buffer.concat([
+    Frames.frame("PING", 1, 0, frames.of("PING")[0].payload),
+    Frames.frame("HEADERS", 4, 3, Frames.head("/v1/entry", { method: "POST", headers })), Frames.frame("DATA", 1, 3, body),
+  ]));
+  await frames.until((f) => f.goaway.last !== 0x7fffffff);
+  assert.equal(frames.goaway.last, 1);
+  await frames.closed();
+  frames.close();
+  assert.equal(frames.status(1), 200);
+  assert.equal((await api.ended()).code, 0);
+  assert.deepEqual(await api.sql("SELECT id FROM entry WHERE id = 1000000"), [], "the client may send it elsewhere");
+});
+
 test("a rolling restart under load over HTTP/2: no request fails", async (t) => {
   const api = await house(t, { drain_delay: "3s" });
   const load = new Load(t, api, (client, n) => (n % 3 ? client.get(`/v1/entry/${1 + (n % 1000)}`) : client.post("/v1/entry", { id: 100000 + n, note: `n${n}` })), { clients: 16, pauseMs: 0 });

@@ -1,6 +1,6 @@
 // What stays when a server does not: listeners, the main pid, and clients that hardly notice.
 import { execFile } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import dgram from "node:dgram";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -270,4 +270,62 @@ test("the clock jumps by hours: nothing times out, connections stay", async (t) 
     assert.equal((await api.metrics())("lintel_http_timeouts_total"), 0);
     await api.get("/readyz").expect(200);
   }
+});
+
+test("both are stopped for longer than process.stall, as when the machine is suspended: nobody is taken for stalled", async (t) => {
+  const api = await serve(t, { sql, app, config: { process: { stall: "1s" } } });
+  const { pid, supervisorPid } = api, wire = await api.wire();
+  for (const each of [supervisorPid, pid]) process.kill(each, "SIGSTOP");
+  await sleep(3000);
+  for (const each of [supervisorPid, pid]) process.kill(each, "SIGCONT");
+  await wire.send("GET /v1/thing/1 HTTP/1.1\r\nHost: x\r\n\r\n");
+  assert.equal((await wire.responses(1))[0].status, 200);
+  await sleep(1500); // it would be found by now
+  assert.equal(api.pid, pid);
+  assert.equal(api.lines.filter((line) => line.event === "server_stalled").length, 0);
+  wire.close();
+});
+
+test("a debugger that holds the server is no stall", async (t) => {
+  const api = await serve(t, { sql, app, words: ["--cores", "1"], config: { process: { stall: "1s" } } });
+  const { pid } = api, held = 3 * SLOWNESS;
+  const script = `import ctypes, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+print(libc.ptrace(16, ${pid}, None, None), flush=True)
+time.sleep(${held})
+libc.ptrace(17, ${pid}, None, None)`; // PTRACE_ATTACH, PTRACE_DETACH
+  const debuggerOf = execFile("python3", ["-c", script]);
+  afterTest(t, () => debuggerOf.kill());
+  const [attached] = await new Promise((ok) => debuggerOf.stdout.once("data", (text) => ok([text.trim()])));
+  if (attached !== "0") return t.skip("nothing may be traced here");
+  await new Promise((ok) => debuggerOf.once("close", ok));
+  await api.get("/v1/thing/1").expect(200);
+  assert.equal(api.pid, pid);
+  assert.equal(ends(api).length, 0);
+});
+
+test("descriptors run out: new clients are told by a close, those connected go on; with room again all is well", async (t) => {
+  const api = await serve(t, { sql, app, words: ["--cores", "1"] });
+  const { pid } = api, resting = await api.wire(), ask = "GET /v1/thing/1 HTTP/1.1\r\nHost: x\r\n\r\n";
+  await resting.send(ask);
+  await resting.responses(1);
+  const limit = readFileSync(`/proc/${pid}/limits`, "utf8").match(/Max open files\s+(\d+)/)[1];
+  const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let below = 0; // the limit is of the numbers, and some below the largest are free
+  for (let free = 0; free < 5; below++) free += !taken.has(below);
+  await run("prlimit", ["--pid", String(pid), `--nofile=${below}:`]);
+  const wires = await Promise.all(Array.from({ length: 40 }, () => api.wire()));
+  await eventually(() => wires.filter((wire) => wire.ended).length >= 30, { withinMs: 10000 });
+  const open = wires.filter((wire) => !wire.ended);
+  for (const wire of [resting, ...open]) await wire.send(ask);
+  assert.equal((await resting.responses(2))[1].status, 200);
+  for (const wire of open) assert.equal((await wire.responses(1))[0].status, 200);
+  await run("prlimit", ["--pid", String(pid), `--nofile=${limit}:`]);
+  for (const wire of wires) wire.close();
+  const again = await Promise.all(Array.from({ length: 40 }, () => api.wire()));
+  for (const wire of again) await wire.send(ask);
+  for (const wire of again) assert.equal((await wire.responses(1))[0].status, 200);
+  for (const wire of [resting, ...again]) wire.close();
+  assert.equal(api.pid, pid);
 });

@@ -2,12 +2,14 @@
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { assert, eventually, lintel, LINTEL, serve, SLOWNESS, sleep, startPostgres, test } from "../lib/lintel.mjs";
+import net from "node:net";
+import { assert, eventually, folder, lintel, LINTEL, parseResponses, serve, SLOWNESS, sleep, startPostgres, test } from "../lib/lintel.mjs";
 import { Load } from "../lib/load.mjs";
 import { afterTest } from "../lib/scope.mjs";
+import { certify, connect, usualCertificate } from "../lib/tls.mjs";
 
 const sql = "CREATE TABLE thing (id bigint PRIMARY KEY, name text NOT NULL); INSERT INTO thing SELECT n, 'lamp ' || n FROM generate_series(1, 100) n";
-const app = { "resources/thing.yaml": "table: public.thing\naccess: public\n" };
+const app = { "resources/thing.yaml": "table: public.thing\naccess: public\noperations: [get, create]\n" };
 const upgrade = (api, ...words) => lintel(["ctl", "--app", api.dir, "--json", "upgrade", ...words], { timeoutMs: 100000 });
 
 /** A binary of one's own, which may be replaced. */
@@ -46,6 +48,71 @@ test("an upgrade under load fails no request, breaks no connection, and keeps th
   assert.equal(metrics("lintel_server_upgrades_total"), 3);
   assert.ok(metrics("lintel_http_inherited_total") > 0, "connections came from the server before");
   for (const line of api.lines.filter((l) => l.event === "server_retired")) assert.equal(line.status, 0);
+});
+
+// TLS and HTTP/2 connections are not handed over: their clients are told to come again. What they had sent by then is answered, or known not
+// to be served: each insert has a key of its own, so that one that was served and is sent again would be a 409.
+for (const [name, tls, protocol] of [["HTTP/1.1 over TLS", true, 1], ["HTTP/2 over TLS", true, 2], ["HTTP/2 by prior knowledge", false, 2]])
+  test(`${name}: an upgrade under load leaves no request unanswered, and serves none twice`, async (t) => {
+    const usual = tls ? await usualCertificate(folder(t)) : {};
+    const api = await serve(t, { sql, app, protocol, tls: usual.client, config: usual.config ? { tls: usual.config } : {} });
+    const ask = (from) => (client, n) => (n % 3 ? client.get(`/v1/thing/${1 + (n % 100)}`) : client.post("/v1/thing", { id: from + n, name: "made" }));
+    const kept = new Load(t, api, ask(1e6), { share: protocol === 2 ? 4 : 1 });
+    const fresh = new Load(t, api, ask(2e8), { clients: 2, fresh: true });
+    await kept.well(50);
+    for (let round = 1; round <= 3; round++) {
+      api.signal("SIGUSR2");
+      await eventually(() => upgrades(api) === round, { withinMs: 20000 });
+      await eventually(() => api.lines.filter((line) => line.event === "server_retired").length === round, { withinMs: 20000 });
+      await kept.well(50);
+    }
+    await kept.stop();
+    await fresh.stop();
+    t.diagnostic(`${kept.records.length} and ${fresh.records.length} requests, ${kept.sentAgain + fresh.sentAgain} of them sent again`);
+    assert.deepEqual(Object.keys(kept.outcomes), ["200", "201"], JSON.stringify(kept.outcomes));
+    assert.deepEqual(Object.keys(fresh.outcomes), ["200", "201"], JSON.stringify(fresh.outcomes));
+    const [{ n }] = await api.sql("SELECT count(*)::int AS n FROM thing WHERE id >= 1000000");
+    assert.equal(n, kept.outcomes["201"] + fresh.outcomes["201"]);
+    for (const line of api.lines.filter((l) => l.event === "server_retired")) assert.equal(line.status, 0);
+  });
+
+/** A port in front of another: what the client sends after the first piece (its ClientHello) waits until release() is called. */
+async function gate(t, port) {
+  const held = [];
+  let open = false, pieces = 0;
+  const server = net.createServer((near) => {
+    const far = net.connect(port, "127.0.0.1");
+    far.on("data", (part) => near.write(part)).on("error", () => near.destroy()).on("close", () => near.destroy());
+    near.on("error", () => far.destroy()).on("close", () => far.destroy());
+    near.on("data", (part) => (open || pieces++ === 0 ? far.write(part) : held.push([far, part])));
+  });
+  afterTest(t, () => server.close());
+  await new Promise((ok) => server.listen(0, "127.0.0.1", ok));
+  return { port: server.address().port, held, release: () => { open = true; for (const [far, part] of held.splice(0)) far.write(part); } };
+}
+
+test("a handshake that the upgrade meets half way is finished, and the request that came with its end is answered", async (t) => {
+  const { certificate, key } = await certify(folder(t), "server");
+  const api = await serve(t, { sql, app, tls: { rejectUnauthorized: false }, config: { tls: { certificate, key } } });
+  const between = await gate(t, api.port);
+  const wire = await connect(between.port); // TLS 1.3: for the client it is done with the server's part, before its own has arrived
+  afterTest(t, () => wire.raw.destroy());
+  wire.socket.write("GET /v1/thing/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await eventually(() => between.held.length > 0);
+  const silent = await api.wire(); // one more, which has said nothing: it is closed, and keeps nobody
+  await sleep(100 * SLOWNESS);
+  const from = api.pid;
+  api.signal("SIGUSR2");
+  await api.logged({ event: "upgraded" }, { withinMs: 20000 });
+  await silent.rest(10000 * SLOWNESS);
+  assert.equal(api.lines.filter((line) => line.event === "server_retired").length, 0, "the old server stays for the handshake");
+  between.release();
+  await eventually(() => parseResponses(wire.received).length === 1 && wire.ended);
+  const [answer] = parseResponses(wire.received);
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.connection, "close");
+  await api.logged({ event: "server_retired", status: 0 }, { withinMs: 20000 });
+  assert.notEqual(api.pid, from);
 });
 
 test("a connection that rests is the same connection afterwards, and a request half sent is answered", async (t) => {

@@ -11,9 +11,12 @@ import { Wire } from "./http.mjs";
  * What was never sent, or was refused unprocessed, since the server's GOAWAY crossed it, goes out once more, as with any client. */
 export async function exchange2(holder, url, options, body, timeoutMs) {
   for (let left = 3; ; left--) {
-    try { return await attempt(holder, url, options, body, timeoutMs); } catch (error) {
+    const answer = attempt(holder, url, options, body, timeoutMs), used = holder.session;
+    try { return await answer; } catch (error) {
       if (left === 0 || (error.code !== "ERR_HTTP2_GOAWAY_SESSION" && error.rstCode !== 7) || body?.[Symbol.asyncIterator]) throw error;
-      holder.session = null;
+      used.close();
+      if (holder.session === used) holder.session = null; // else another stream of it has opened the next already
+      holder.sentAgain = (holder.sentAgain ?? 0) + 1;
     }
   }
 }

@@ -5,15 +5,22 @@ import { afterTest, sleep } from "./scope.mjs";
 export class Load {
   /**
    * Ends with the test t. ask(client, number): one request, as a promise of its Reply; clients: how many at once; pauseMs: each one's rest between two.
-   * fresh: a connection of its own for each request, else keep-alive.
+   * fresh: a connection of its own for each request, else keep-alive; share: how many clients are on one connection (over HTTP/2).
    */
-  constructor(t, api, ask, { clients = 8, pauseMs = 2, fresh = false } = {}) {
+  constructor(t, api, ask, { clients = 8, pauseMs = 2, fresh = false, share = 1 } = {}) {
     this.records = [];
+    this.connections = [];
+    const open = () => {
+      const client = new Client(api.base, { tls: api.tls, protocol: api.protocol });
+      this.connections.push(client.h2);
+      return client;
+    };
+    const shared = share > 1 ? Array.from({ length: Math.ceil(clients / share) }, open) : [];
     this.running = true;
     afterTest(t, () => this.stop());
     let number = 0;
-    this.done = Promise.all(Array.from({ length: clients }, async () => {
-      let client = new Client(api.base, { tls: api.tls, protocol: api.protocol });
+    this.done = Promise.all(Array.from({ length: clients }, async (_, index) => {
+      let client = shared[Math.floor(index / share)] ?? open();
       while (this.running) {
         const record = { number: number++, at: Date.now() };
         try {
@@ -26,12 +33,14 @@ export class Load {
         record.tookMs = Date.now() - record.at;
         record.endedAt = Date.now();
         this.records.push(record);
-        if (fresh || record.error) { client.close(); client = new Client(api.base, { tls: api.tls, protocol: api.protocol }); }
+        if (fresh || (record.error && share === 1)) { client.close(); client = open(); }
         if (pauseMs) await sleep(pauseMs);
       }
-      client.close();
-    }));
+      if (share === 1) client.close();
+    })).then(() => shared.forEach((client) => client.close()));
   }
+  /** Over HTTP/2: how many requests went out once more, since the server had said that it did not serve them. */
+  get sentAgain() { return this.connections.reduce((sum, h2) => sum + (h2.sentAgain ?? 0), 0); }
   async stop() {
     this.running = false;
     await this.done;

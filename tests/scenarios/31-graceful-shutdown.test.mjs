@@ -1,8 +1,8 @@
 // 31. Graceful shutdown: the order in which a server ends, what a client sees of each step, and ending by being replaced.
 //
-// partly: streams that outlive the grace (told to come back, with a resume token, spread over the window) come with realtime, requeued jobs with jobs, GOAWAY with HTTP/2's own test
+// partly: streams that outlive the grace (told to come back, with a resume token, spread over the window) come with realtime; requeued jobs come with jobs
 import { readFileSync } from "node:fs";
-import { assert, Client, eventually, lintel, serve, SLOWNESS, sleep, test } from "../lib/lintel.mjs";
+import { assert, Client, eventually, Frames, lintel, serve, SLOWNESS, sleep, test } from "../lib/lintel.mjs";
 import { Load } from "../lib/load.mjs";
 
 const sql = `CREATE TABLE thing (id integer PRIMARY KEY, name text NOT NULL); INSERT INTO thing SELECT n, 'thing ' || n FROM generate_series(1, 100) n;
@@ -35,6 +35,32 @@ test("not ready first, then no accepts, then those in flight, then the pools; ex
   assert.equal((await api.ended()).code, 0);
   assert.ok(Date.now() - asked < 10000 * SLOWNESS);
   await eventually(async () => (await api.postgres.query("postgres", `SELECT 1 FROM pg_stat_activity WHERE datname = '${api.database}' AND usename = 'app'`)).length === 0);
+});
+
+test("HTTP/2: asked not to begin anything new, then told what the last was; what was begun ends whole", async (t) => {
+  const api = await serve(t, { sql, app, config: { http: { drain_timeout: "10s" } } });
+  const frames = await Frames.open(api.port), resting = await Frames.open(api.port);
+  await frames.request(1, "/v1/slow/1");
+  await resting.request(1, "/v1/thing/1");
+  await resting.until((f) => f.ended(1));
+  await sleep(100);
+  api.signal("SIGTERM");
+  // 1. no new ones, please: no last stream is named yet, since a request may be on its way
+  await frames.until((f) => f.goaway && f.of("PING").length > 0);
+  assert.deepEqual(frames.goaway, { last: 0x7fffffff, code: 0 });
+  await frames.request(3, "/v1/thing/3");
+  // 2. the answer to the PING says that nothing is on its way any more: the last word, below which everything is answered
+  await frames.send("PING", 1, 0, frames.of("PING")[0].payload);
+  await frames.until((f) => f.goaway.last === 3);
+  await frames.until((f) => f.ended(1) && f.ended(3), 10000 * SLOWNESS);
+  assert.deepEqual([frames.status(1), frames.status(3)], [200, 200]);
+  await frames.closed(10000 * SLOWNESS);
+  // who does not answer the PING gets the last word after a second
+  await resting.closed(10000 * SLOWNESS);
+  assert.deepEqual(resting.goaway, { last: 1, code: 0 });
+  for (const each of [frames, resting]) each.close();
+  assert.equal((await api.ended()).code, 0);
+  assert.equal(api.lines.filter((line) => line.event === "drain_timeout").length, 0, api.log);
 });
 
 test("a request that the deadline cuts is told so, and does not keep the server", async (t) => {

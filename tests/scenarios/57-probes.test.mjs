@@ -1,7 +1,7 @@
 // 57. Deploy trouble: liveness depends on nothing, readiness on the database, damped so that a blip does not empty a balancer; a name
 // service that goes away takes nobody along; manifests that drift from the configuration are found (tests/e2e/deploy.test.mjs).
 //
-// partly: breakers on upstreams other than PostgreSQL, and `lintel chaos`, are not there yet; the manifests were not run in a cluster
+// partly: breakers on upstreams other than PostgreSQL, and `lintel chaos`, come later; the manifests never ran in a cluster
 import { SLOWNESS, TOP, assert, eventually, lintel, serve, sleep, startPostgres, test } from "../lib/lintel.mjs";
 import { Load } from "../lib/load.mjs";
 import { proxyOf } from "../lib/proxy.mjs";
@@ -128,8 +128,14 @@ test("the name service is gone while every connection must be made again", async
   assert.ok((await api.metrics())("lintel_pools_stale_addresses_total") > 0);
 });
 
-test("the manifests' thresholds fit what a server needs to start, to answer and to end", async (t) => {
+test("the manifests' thresholds and requests fit what a server needs to start, to answer and to end", async (t) => {
   const api = await serve(t, { sql: SQL, app: APP });
-  const found = await lintel(["check", api.dir, "--json", "--manifests", `${TOP}/deploy/kubernetes/lintel.yaml`]);
-  assert.deepEqual(JSON.parse(found.stdout), { errors: 0, warnings: 0, findings: [] });
+  const check = async () => JSON.parse((await lintel(["check", api.dir, "--json", "--manifests", `${TOP}/deploy/kubernetes/lintel.yaml`])).stdout);
+  assert.deepEqual((await check()).findings.map((f) => f.fix), ["in lintel.yaml: pools: { nodes: 9 }"], "how many pods share the database is the configuration's to know");
+  const conf = JSON.parse(api.read("lintel.yaml"));
+  api.write("lintel.yaml", { ...conf, pools: { nodes: 9 } });
+  assert.deepEqual(await check(), { errors: 0, warnings: 0, findings: [] });
+  // Drained for longer than the grace, or watched less patiently than the supervisor acts: the pod would end with requests in it.
+  api.write("lintel.yaml", { ...conf, pools: { nodes: 9 }, http: { drain_timeout: "60s" }, process: { stall: "60s" } });
+  assert.deepEqual((await check()).findings.map((f) => f.fix), ["terminationGracePeriodSeconds: 70", "periodSeconds: 10, failureThreshold: 6"]);
 });

@@ -1,8 +1,9 @@
 // 67. Migrations broke endpoints: an endpoint knows which schema it needs, by its statement and by what it says, and is gated by itself (or
 // another serves) until the connected database has it; the rest of the API never notices, and everything heals by itself.
 //
-// partly: a flag that waits for its schema on every node needs other nodes; staged rollout in the manifests is deploy/'s
-import { SLOWNESS, assert, eventually, lintel, serve, sleep, test } from "../lib/lintel.mjs";
+// partly: a flag that waits for its schema on every node needs other nodes
+import { readFileSync } from "node:fs";
+import { SLOWNESS, TOP, assert, eventually, lintel, serve, sleep, test } from "../lib/lintel.mjs";
 import { Load } from "../lib/load.mjs";
 
 const SQL = `
@@ -113,4 +114,22 @@ test("check says what is missing as warnings, and a fallback that is not there a
   assert.match(checked.stdout, /queries\/hidden_need\.sql:1:4: warning: column rating of relation public\.item does not exist/);
   assert.match(checked.stdout, /queries\/lost\.sql:1:4: error: fallback: there is no other file queries\/nowhere\.sql/);
   assert.doesNotMatch(checked.stdout, /cheap_before/);
+});
+
+test("a server whose endpoints are not there yet stops the rollout at the first pod, and the old ones serve on", async (t) => {
+  // What the manifests ask of one pod before the next is touched: ready for minReadySeconds. A route that matters may be part of that.
+  const { parseAllDocuments } = await import("yaml");
+  const [{ spec }] = parseAllDocuments(readFileSync(`${TOP}/deploy/kubernetes/lintel.yaml`, "utf8")).map((doc) => doc.toJS());
+  assert.deepEqual(spec.strategy, { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } });
+  const { path } = spec.template.spec.containers[0].readinessProbe.httpGet;
+  const old = await stage(t, {}, { "resources/item.yaml": APP["resources/item.yaml"] });
+  const fresh = await serve(t, { postgres: old.postgres, database: old.database, app: APP, ready: false, config: { schema_poll: "200ms", observe: { ready_requires: "GET /v1/rated" } } });
+  await eventually(async () => (await fresh.get(path).catch(() => ({}))).json?.checks?.schema === true);
+  for (const until = Date.now() + 1000; Date.now() < until; await sleep(50)) {
+    await fresh.get(path).expect(503); // never ready: progressDeadlineSeconds calls the rollout failed
+    await old.get("/v1/item/7").expect(200); // maxUnavailable: 0
+  }
+  await old.sql("ALTER TABLE item ADD COLUMN rating integer DEFAULT 5");
+  await eventually(async () => (await fresh.get(path)).status === 200); // the migration came: the rollout goes on by itself
+  await fresh.get("/v1/rated").expect(200);
 });
