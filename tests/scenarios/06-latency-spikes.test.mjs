@@ -1,12 +1,13 @@
 // 6. Latency spikes: `lintel doctor latency` tells network, database, app and pool apart, each planted here, with the numbers of the
 // kernel, PostgreSQL and the container beside it; a histogram's slow buckets lead to one request.
 //
-// partly: allocator statistics are malloc's sums, no heap profile; replication lag is read but no replica is planted
+// partly: allocator statistics are malloc's sums, no heap profile
 import { execFileSync, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { SLOWNESS, assert, eventually, lintel, serve, startPostgres, test } from "../lib/lintel.mjs";
+import { SLOWNESS, assert, eventually, lintel, serve, sleep, startPostgres, test } from "../lib/lintel.mjs";
 import { Load } from "../lib/load.mjs";
 import { proxyOf } from "../lib/proxy.mjs";
+import { standbyOf } from "../lib/replica.mjs";
 
 const SQL = `CREATE TABLE thing (id integer PRIMARY KEY, name text); INSERT INTO thing SELECT n, 'thing ' || n FROM generate_series(1, 100) n;
 CREATE VIEW slow AS SELECT t.id, pg_sleep(0.04)::text AS nap FROM thing t WHERE t.id = 1;`;
@@ -83,6 +84,39 @@ if (!process.env.LINTEL_NETEM) {
     await locker.query("COMMIT");
     await locker.end();
     assert.equal(await settled, 200);
+  });
+
+  test("a replica whose replay is held is named, on the primary and on itself; one that keeps up or idles is not", { timeoutMs: 120000 }, async (t) => {
+    const primary = await startPostgres({ own: true, t });
+    const database = await primary.database(SQL);
+    await primary.query("postgres", "GRANT pg_read_all_stats TO app"); // else others' lag is not to be seen
+    const standby = await standbyOf(t, primary);
+    const api = await serve(t, { postgres: primary, database, app: APP, config });
+    const replica = await serve(t, { postgres: standby, database, app: APP, config });
+    let writes = 0;
+    const asked = async (server) => {
+      await api.patch("/v1/thing/7", { name: `n${++writes}` }).expect(200);
+      const said = await doctor(server);
+      return { ...said, lags: /Replication lags [\d.]+ s behind/.test(said.places.database.reason) };
+    };
+    const becomes = (server, lags) => eventually(async () => { const said = await asked(server); return said.lags === lags && said; }, { withinMs: 40000, everyMs: 300 });
+    await becomes(api, false);
+    await eventually(async () => (await standby.query(database, "SELECT name FROM thing WHERE id = 7"))[0].name === `n${writes}`);
+    await sleep(1500); // nothing is written: what it replayed last grows old, and yet it lacks nothing
+    assert.equal((await doctor(replica)).facts.replication_lag_s, 0);
+
+    await standby.query("postgres", "SELECT pg_wal_replay_pause()");
+    for (const server of [api, replica]) {
+      const said = await becomes(server, true);
+      assert.ok(said.facts.replication_lag_s >= 1, said.text);
+      assert.match(said.text, /replicas {2}[\d.]+ s behind/);
+    }
+    const [{ name }] = await standby.query(database, "SELECT name FROM thing WHERE id = 7");
+    assert.notEqual(name, `n${writes}`, "it is behind indeed");
+
+    await standby.query("postgres", "SELECT pg_wal_replay_resume()");
+    await becomes(api, false);
+    await becomes(replica, false);
   });
 
   test("a database that has a name: looking it up is timed", async (t) => {

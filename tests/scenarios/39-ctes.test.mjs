@@ -1,7 +1,5 @@
 // 39. CTEs: a .sql endpoint of any shape, typed by PostgreSQL; a recursion that cannot run away; which CTEs are fenced and what that costs;
-// scripts that stage in temporary tables.
-//
-// partly: the doctor's finding that a CTE is recomputed with little change, and the matview with its refresh, need statistics of calls
+// scripts that stage in temporary tables; which are computed again and again for the same result, and the materialized view that spares it.
 import { SLOWNESS, assert, eventually, lintel, serve, test } from "../lib/lintel.mjs";
 
 const SQL = `
@@ -133,4 +131,152 @@ test("a statement of a script whose table is missing closes the route and heals"
   await api.sql("create table later (a integer); insert into later values (1), (2); grant select on later to app");
   await eventually(async () => (await api.get("/v1/late")).status === 200);
   await api.get("/v1/late").expect(200).expectBody({ data: [{ n: 2 }] });
+});
+
+// ---- the same result, again and again ----
+
+const SALES = `
+create table sale (id serial primary key, part integer, region text, amount numeric(10, 2));
+insert into sale (part, region, amount) select n % 400, chr(97 + n % 4), n % 97 from generate_series(1, 150000) n;
+create table node (id integer primary key, above integer); insert into node select n, nullif(n / 3, 0) from generate_series(1, 30000) n;
+create index on node (above);
+create table tick (n integer); insert into tick values (0);
+create table hidden (region text); insert into hidden select chr(97 + n) from generate_series(0, 3) n;
+alter table hidden enable row level security; create policy all_of_it on hidden using (true);
+analyze;`;
+const BIG = "big as (select region, part, sum(amount) as amount, count(*) as sales from public.sale group by region, part)";
+const HEADS = {
+  best: "/* access: public */",
+  tree: "/* access: public\n   depth: 20 */",
+  within: "/* route: GET /v1/within/{region}\n   access: public */",
+  moving: "/* access: public\n   result: one */",
+  secured: "/* access: public */",
+  cheap: "/* access: public */",
+  dear: "/* access: public */",
+};
+const STATEMENTS = {
+  best: `with most as (select max(part) as part from public.sale), ${BIG}
+select region, part, amount from big where amount >= :least and part <= (select part from most) order by amount desc, part, region limit 7`,
+  tree: `with recursive t as (select id, 0 as depth, lpad(id::text, 6) as path from public.node where above is null
+  union all select n.id, t.depth + 1, t.path || lpad(n.id::text, 6) from public.node n join t on n.above = t.id where t.depth < :depth)
+select depth, count(*) as nodes, max(path) as last, max(depth) over () as deepest from t group by depth order by nodes desc`,
+  within: "with mine as (select part, sum(amount) as amount from public.sale where region = :region group by part) select part, amount from mine order by amount desc, part limit 3",
+  moving: "with a as (select sum(amount) as amount from public.sale) select amount + (select n from public.tick) as amount from a",
+  secured: "with a as (select s.region, sum(s.amount) as amount from public.sale s join public.hidden h on h.region = s.region group by s.region) select region, amount from a order by region",
+  dear: "with dear as materialized (select id, region, md5(repeat(region, 200) || id) as mark from public.sale where amount > 60) select id, mark from dear where region = :region order by mark, id limit 3",
+  cheap: "with a as (select n from public.tick) select n from a",
+};
+const recurring = async (api) => {
+  const run = await lintel(["doctor", "recurring", "--app", api.dir, "--json"]);
+  assert.ok(run.code <= 1, run.stderr);
+  const said = JSON.parse(run.stdout);
+  assert.equal(run.code === 1, said.found);
+  return { ...said, of: (file) => said.routes.find((r) => r.file === `queries/${file}.sql`) };
+};
+const selling = (t, query = {}) => serve(t, {
+  sql: SALES,
+  app: Object.fromEntries(Object.keys(HEADS).map((name) => [`queries/${name}.sql`, `${HEADS[name]}\n${STATEMENTS[name]}`])),
+  config: { cores: 2, schema_poll: "200ms", query },
+});
+async function reload(api) {
+  const before = api.lines.length;
+  api.signal("SIGHUP");
+  await eventually(() => api.lines.slice(before).some((line) => line.event === "snapshot"));
+}
+/** What the doctor prints, run as the tables' owner would; then the statement that reads the view, in the place of the file's. */
+async function obey(api, name, view, head) {
+  for (const statement of [view.create, view.index, view.grant]) await api.sql(statement);
+  api.write(`queries/${name}.sql`, `${head}\n${view.statement}`);
+  await reload(api);
+}
+
+test("what is computed again and again for the same result is told, with the view that spares it; what changes each time is not", { timeoutMs: 120000 }, async (t) => {
+  const api = await selling(t);
+  assert.equal((await recurring(api)).verdict, "ok", "nothing was called yet");
+  for (let i = 0; i < 40; i++) {
+    await Promise.all([api.get(`/v1/best?least=${i % 2 ? 10 : 30000}`).expect(200), api.get("/v1/tree").expect(200), api.get(`/v1/within/${"ab"[i % 2]}`).expect(200), api.get("/v1/secured").expect(200), api.get("/v1/cheap").expect(200), api.get("/v1/dear?region=b").expect(200)]);
+    await api.get("/v1/moving").expect(200);
+    await api.sql("update tick set n = n + 1");
+  }
+  await api.sql("vacuum tick");
+  const said = await recurring(api);
+  assert.equal(said.verdict, "found");
+
+  const moving = said.of("moving");
+  assert.equal(moving.state, "changes", said.text);
+  assert.ok(moving.changed >= 30 && moving.changed === moving.compared && moving.view === null && moving.refresh_every_s === null, JSON.stringify(moving));
+  assert.notEqual(said.of("cheap").state, "recurs", said.text);
+
+  const within = said.of("within");
+  assert.equal(within.state, "recurs", said.text);
+  assert.match(within.blocked, /^mine depends on the parameter :region/);
+  assert.equal(within.view, null);
+  assert.match(said.of("secured").blocked, /hidden has row security/);
+
+  const best = said.of("best");
+  assert.equal(best.state, "recurs", said.text);
+  assert.equal(best.calls, 40);
+  assert.ok(best.compared >= 20 && best.changed === 0 && best.changes === 0 && best.between_s === null && best.ms >= 5, JSON.stringify(best));
+  assert.ok(best.refresh_every_s >= 1 && best.refresh_time_share < best.time_share, JSON.stringify(best));
+  assert.deepEqual([best.view.cte, best.view.key], ["big", "group"]);
+  assert.match(best.view.index, /\("region", "part"\)$/);
+  assert.match(said.text, /no change was seen: refresh when data was loaded, or every \d+ s/);
+
+  const tree = said.of("tree");
+  assert.deepEqual([tree.state, tree.view.cte, tree.view.key], ["recurs", null, "row_number"], said.text);
+  assert.match(tree.view.notes, /Take `depth` out/);
+
+  const dear = said.of("dear");
+  assert.deepEqual([dear.state, dear.view?.cte, dear.view?.key], ["recurs", "dear", "primary"], said.text);
+  assert.match(dear.view.index, /\("id"\)$/);
+
+  // As printed, on the PostgreSQL that is there: it works, the rows are equal, and a route that reads the view answers the same.
+  const before = { best: (await api.get("/v1/best?least=10")).json, tree: (await api.get("/v1/tree")).json };
+  await obey(api, "best", best.view, HEADS.best);
+  await obey(api, "tree", tree.view, "/* access: public */");
+  for (const statement of [dear.view.create, dear.view.index, dear.view.refresh]) await api.sql(statement);
+  assert.deepEqual(await api.sql(dear.view.statement.replaceAll(":region", "'b'")), await api.sql(STATEMENTS.dear.replaceAll(":region", "'b'")));
+  const written = STATEMENTS.best.replaceAll(":least", "10");
+  assert.deepEqual(await api.sql(best.view.statement.replaceAll(":least", "10")), await api.sql(written));
+  assert.deepEqual(await api.sql(tree.view.statement), await api.sql(STATEMENTS.tree.replaceAll(":depth", "21")));
+  assert.deepEqual((await api.get("/v1/best?least=10").expect(200)).json, before.best);
+  assert.deepEqual((await api.get("/v1/tree").expect(200)).json, before.tree);
+  await api.sql("insert into sale (part, region, amount) select 7, 'c', 1000 from generate_series(1, 50); delete from node where id > 29000");
+  for (const { view } of [best, tree]) await api.sql(view.refresh);
+  assert.deepEqual(await api.sql(best.view.statement.replaceAll(":least", "10")), await api.sql(written));
+  assert.deepEqual(await api.sql(tree.view.statement), await api.sql(STATEMENTS.tree.replaceAll(":depth", "21")));
+  assert.notDeepEqual((await api.get("/v1/best?least=10").expect(200)).json, before.best);
+
+  const people = await lintel(["doctor", "recurring", "--app", api.dir]);
+  assert.equal(people.code, 1);
+  assert.match(people.stdout, /GET \/v1\/within\/\{region\} .*\n.* can't be a materialized view as it stands: mine depends on the parameter :region/s);
+});
+
+test("a change now and then sets the pace of refreshing; the counts outlast a new snapshot", { timeoutMs: 120000 }, async (t) => {
+  const api = await selling(t);
+  for (let i = 0; i < 60; i++) {
+    await api.get("/v1/moving").expect(200);
+    if (i === 20 || i === 40) await api.sql("update tick set n = n + 1");
+    if (i === 30) {
+      await api.sql("create table other (n integer)");
+      await reload(api);
+    }
+  }
+  const moving = (await recurring(api)).of("moving");
+  assert.equal(moving.calls, 60);
+  assert.equal(moving.state, "recurs", JSON.stringify(moving));
+  assert.ok(moving.changes >= 1 && moving.changes <= 2 && moving.changed <= 4, JSON.stringify(moving)); // at most each change once a core
+  assert.ok(Math.abs(moving.between_s - moving.watched_s / moving.changes) < 0.01 && moving.refresh_every_s >= 1);
+});
+
+test("it can be switched off, and looked at now and then only", async (t) => {
+  const off = await selling(t, { recurring_every: 0 });
+  for (let i = 0; i < 3; i++) await off.get("/v1/cheap").expect(200);
+  const said = await recurring(off);
+  assert.deepEqual([said.verdict, said.routes.length], ["off", 0]);
+  const some = await selling(t, { recurring_every: 10 });
+  for (let i = 0; i < 60; i++) await some.get("/v1/cheap").expect(200);
+  const cheap = (await recurring(some)).of("cheap");
+  assert.equal(cheap.calls, 60);
+  assert.ok(cheap.compared >= 3 && cheap.compared <= 6 && cheap.state === "few", JSON.stringify(cheap));
 });

@@ -26,9 +26,11 @@
     "from pg_catalog.pg_stat_activity "                                                                      \
     "where datname = pg_catalog.current_database() and pid <> pg_catalog.pg_backend_pid()"
 
+/* On a standby that has replayed all it received, the last transaction may be old and nothing lags. */
 #define REPLICATION                                                                                          \
     "select coalesce(case when pg_catalog.pg_is_in_recovery() "                                              \
-    "then extract(epoch from now() - pg_catalog.pg_last_xact_replay_timestamp()) "                           \
+    "then case when pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn() then 0 "      \
+    "else extract(epoch from now() - pg_catalog.pg_last_xact_replay_timestamp()) end "                       \
     "else (select extract(epoch from max(replay_lag)) from pg_catalog.pg_stat_replication) end, -1)::float8"
 
 /* One row of numbers; *ret_took_ms without the wait for a connection. */

@@ -11,7 +11,12 @@
 #define ANSWER_NS    (60 * NS_PER_S)
 #define ANSWER_BYTES (64 << 20)
 
-static const char *const topics[] = { "capacity", "latency", "pool", "routes", NULL };
+/* A topic is asked as `doctor TOPIC`, or as a verb of its own: then another room answers. */
+static const struct topic {
+    const char *name;
+    bool own_verb;
+} topics[] = { { "capacity", false }, { "latency", false },  { "pool", false },
+               { "routes", false },   { "recurring", true }, { NULL, false } };
 
 /* The members that this side needs; false when the answer is not a doctor's. */
 static bool read_answer(struct bytes answer, struct arena *arena, bool *ret_found, struct bytes *ret_text)
@@ -47,15 +52,15 @@ static int complain(const char *message)
 }
 
 /* One doctor's word; EXIT_FOUND when it found something. */
-static int visit(const char *folder, const char *topic, bool json)
+static int visit(const char *folder, const struct topic *topic, bool json)
 {
-    const char *const argv[] = { "doctor", topic };
+    const char *const argv[] = { "doctor", topic->name };
     struct arena arena;
     struct bytes answer, text;
     bool found = false;
     int code = EXIT_OK;
     arena_init(&arena, ANSWER_BYTES);
-    if (!ctl_ask(folder, 2, argv, ANSWER_NS, &arena, &answer)) {
+    if (!ctl_ask(folder, 2 - topic->own_verb, argv + topic->own_verb, ANSWER_NS, &arena, &answer)) {
         fprintf(stderr, "lintel doctor: %s\n", failure_here->message);
         code = EXIT_ENVIRONMENT;
     } else if (!read_answer(answer, &arena, &found, &text)) {
@@ -89,11 +94,11 @@ static int doctor_run(int argc, char **argv)
         return complain("one topic, or none for all");
     int code = EXIT_OK;
     bool known = false;
-    for (int i = 0; topics[i] && code != EXIT_ENVIRONMENT; i++) {
-        if (optind < argc && strcmp(topics[i], argv[optind]) != 0)
+    for (int i = 0; topics[i].name && code != EXIT_ENVIRONMENT; i++) {
+        if (optind < argc && strcmp(topics[i].name, argv[optind]) != 0)
             continue;
         known = true;
-        const int said = visit(folder, topics[i], json);
+        const int said = visit(folder, &topics[i], json);
         code = said > code ? said : code;
     }
     return known ? code : complain("there is no such topic");
@@ -101,16 +106,19 @@ static int doctor_run(int argc, char **argv)
 
 const struct command command_doctor = {
     .name = "doctor",
-    .usage = "doctor [capacity|latency|pool|routes] [--app DIR] [--json]",
+    .usage = "doctor [capacity|latency|pool|routes|recurring] [--app DIR] [--json]",
     .summary = "Says what is wrong with the running server, and what to do about it.",
-    .help = "  capacity    what saturates first, at how many requests/s; whether replicas, code or the "
-            "database need "
-            "care\n"
-            "  latency     where time goes: network, database, app, pool or machine\n"
-            "  pool        whether connections are too few, or held too long and by which query\n"
-            "  routes      each route's requests/s, p50, p99, split of time, errors, N+1, stalls\n\n"
-            "  --app DIR   the app folder whose server is meant; default: this one\n"
-            "  --json      the numbers too: one line of JSON a topic\n\n"
-            "Ends with 0 when nothing was found, 1 when something was, 3 when no server answers.\n",
+    .help =
+        "  capacity    what saturates first, at how many requests/s; whether replicas, code or the "
+        "database need "
+        "care\n"
+        "  latency     where time goes: network, database, app, pool or machine\n"
+        "  pool        whether connections are too few, or held too long and by which query\n"
+        "  routes      each route's requests/s, p50, p99, split of time, errors, N+1, stalls\n"
+        "  recurring   queries with a WITH that are computed again and again for the same result, and the "
+        "materialized view\n\n"
+        "  --app DIR   the app folder whose server is meant; default: this one\n"
+        "  --json      the numbers too: one line of JSON a topic\n\n"
+        "Ends with 0 when nothing was found, 1 when something was, 3 when no server answers.\n",
     .run = doctor_run,
 };

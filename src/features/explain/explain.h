@@ -6,10 +6,11 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "model/catalog.h"
+#include "wire/sqlcte.h"
 
 #define EXPLAIN_DEPTH_MAX    200
 #define EXPLAIN_FINDINGS_MAX 100
-#define EXPLAIN_CTES_MAX     32
+#define EXPLAIN_CTES_MAX     SQLCTE_MAX
 
 struct explain_node {
     struct explain_node *parent, *first, *last, *next;

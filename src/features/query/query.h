@@ -1,6 +1,7 @@
 #pragma once
 /* query.h - an endpoint that is one SQL statement, or a script of several: what a file of queries/ says, and
  * what PostgreSQL's Describe says of it. */
+#include "features/query/recur.h"
 #include "http/route.h"
 #include "kit/module.h"
 #include "model/plan_page.h"
@@ -67,6 +68,7 @@ struct query {
     struct bytes summary, description, cache_control;
     struct query_statement *statements; /* several: a script, the last one's result is the answer */
     int statements_count;
+    struct bytes written; /* the last statement before anything was put around it */
     struct query_param *params;
     int params_count;
     struct query_paging page;
@@ -81,16 +83,18 @@ struct query {
     uint32_t *column_types; /* as Describe said: an answer with others is of a schema we do not know yet */
     const struct pg_encoding *encoding;
     const struct resource_set *set; /* whose library its schemas refer to */
+    struct recur_watch *watch;      /* NULL: nobody looks whether its results recur */
     const char *lacks; /* NULL: ready; else what PostgreSQL does not have (yet): 503 until it is there */
     bool closed, typed;
 };
 
 struct query_conf {
-    int64_t rows_max, chunk_rows;
+    int64_t rows_max, chunk_rows, recurring_every;
 };
 struct query_room {
     const struct query_conf *conf;
     const struct kit *kit;
+    struct recur_list recur;
 };
 
 /* What a snapshot has: lives in its own arena. */
@@ -98,7 +102,7 @@ struct query_set {
     struct arena arena;
     struct query *queries; /* those that have a route */
     int count;
-    const struct query_room *room;
+    struct query_room *room;
     struct resource_set *set; /* a reference: its catalog's types */
     struct jsonschema **programs;
     int programs_count, programs_room;
@@ -169,9 +173,10 @@ struct query_last {
 };
 bool query_last_make(struct req *req, const struct query *query, const struct bytes *values,
                      struct query_last *ret_last);
-/* Writes a buffered answer in its shape. */
+/* Writes a buffered answer in its shape. *ret_hash: of what a GET answered, so equal answers have equal ones;
+ * else untouched. */
 bool query_answer(struct req *req, const struct query *query, const struct query_last *last,
-                  const struct pg_result *result);
+                  const struct pg_result *result, uint64_t *ret_hash);
 /* The result is what was described, and no deeper than it may be. Errors: PROBLEM_SCHEMA_NOT_READY,
  * PROBLEM_QUERY_TOO_DEEP. */
 bool query_result_fits(const struct query *query, const struct pg_result *result);

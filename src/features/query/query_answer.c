@@ -88,7 +88,7 @@ static bool many_write(struct req *req, const struct query *query, const struct 
 
 /* Of the body's bytes, so strong; a page's cursors are sealed anew each time though they mean the same, so
  * its tag is of the rows alone, and weak. */
-static void tag_set(struct req *req, const struct query *query, const struct pg_result *result)
+static uint64_t tag_set(struct req *req, const struct query *query, const struct pg_result *result)
 {
     struct text *text = answer_text(req);
     uint64_t hash = bytes_hash(text_bytes(text));
@@ -105,6 +105,7 @@ static void tag_set(struct req *req, const struct query *query, const struct pg_
     }
     answer_header_printf(req, "ETag", "%s\"%016llx.%zx\"", query->page.asked ? "W/" : "",
                          (unsigned long long)hash, size);
+    return hash;
 }
 
 static bool shape_write(struct req *req, const struct query *query, const struct query_last *last,
@@ -132,7 +133,7 @@ static bool shape_write(struct req *req, const struct query *query, const struct
 }
 
 bool query_answer(struct req *req, const struct query *query, const struct query_last *last,
-                  const struct pg_result *result)
+                  const struct pg_result *result, uint64_t *ret_hash)
 {
     if (!shape_write(req, query, last, result))
         return false;
@@ -145,7 +146,7 @@ bool query_answer(struct req *req, const struct query *query, const struct query
         answer_header_set(req, "Vary", BYTES("Accept"));
     if (query->cache_control.size)
         answer_header_set(req, "Cache-Control", query->cache_control);
-    tag_set(req, query, result);
+    *ret_hash = tag_set(req, query, result);
     if (page_not_modified(req))
         text_clear(text);
     return true;

@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+#include "wire/sqlcte.h"
+#include "wire/sqltemplate.h"
+
 struct loading {
     struct query_set *set;
     const struct load *load;
@@ -59,6 +62,35 @@ static bool is_usable(const struct query *query)
     return query->lacks || query->typed;
 }
 
+/* Only a statement with a WITH that is read whole: a stream is not kept to be compared, a script stages. */
+static void watch_begin(const struct loading *loading, struct query *query)
+{
+    struct query_set *set = loading->set;
+    struct sqlcte ctes[SQLCTE_MAX];
+    if (set->room->conf->recurring_every == 0 || query->method != HTTP_GET || query->stream ||
+        query->statements_count != 1 || query->result == RESULT_NONE || !query->typed || query->lacks ||
+        sqlcte_find(query->written, ctes) == 0)
+        return;
+    const struct query_statement *statement = &query->statements[0];
+    struct recur_param params[SQLTEMPLATE_PARAMS_MAX];
+    for (int i = 0; i < statement->params_count; i++) {
+        const struct query_param *param = &query->params[statement->params[i]];
+        params[i] = param->place == PLACE_OWN
+                        ? (struct recur_param){ param->name, query->depth_max + 1, true }
+                        : (struct recur_param){ param->name, 0, false };
+    }
+    char route[256];
+    snprintf(route, sizeof route, "GET %s", query->pattern);
+    query->watch = recur_watch_of(&set->room->recur,
+                                  &(struct recur_subject){ .route = bytes_of(route),
+                                                           .file = bytes_of(query->file),
+                                                           .sql = query->written,
+                                                           .params = params,
+                                                           .params_count = statement->params_count,
+                                                           .paged = query->page.asked },
+                                  metric_cells);
+}
+
 /* Read again as if it had this route, typed, and kept beside it: it serves when the first can't. */
 static WAITS bool fallback_make(const struct loading *loading, struct query *query)
 {
@@ -85,6 +117,8 @@ static WAITS bool fallback_make(const struct loading *loading, struct query *que
         return false;
     if (fallback->typed && !fallback->lacks)
         query->fallback = fallback;
+    if (query->fallback && is_usable(query))
+        watch_begin(loading, fallback);
     return true;
 }
 
@@ -98,6 +132,7 @@ static WAITS bool type_all(const struct loading *loading, struct query *queries,
         queries[i].set = loading->load->set;
         if (!query_type(set, &queries[i], loading->load) || !fallback_make(loading, &queries[i]))
             return false;
+        watch_begin(loading, &queries[i]);
         if (is_usable(&queries[i]))
             set->queries[set->count++] = queries[i];
     }
@@ -131,6 +166,12 @@ void query_set_free(void *loaded)
     struct query_set *set = loaded;
     for (int i = 0; i < set->programs_count; i++)
         jsonschema_free(set->programs[i]);
+    for (int i = 0; i < set->count; i++) {
+        const struct query *query = &set->queries[i];
+        recur_unref(&set->room->recur, query->watch);
+        if (query->fallback)
+            recur_unref(&set->room->recur, query->fallback->watch);
+    }
     free(set->programs);
     resource_set_unref(set->set);
     arena_done(&set->arena);

@@ -1,6 +1,7 @@
 /* query_run.c - the handler: values bound, one batch or a script, and which shape the answer has. */
 #include "features/query/query.h"
 
+#include "fiber/fiber.h"
 #include "kit/here.h"
 
 const struct problem PROBLEM_QUERY_TOO_DEEP = {
@@ -44,6 +45,35 @@ bool query_result_fits(const struct query *query, const struct pg_result *result
     return depth_fits(query, result);
 }
 
+#define NO_VALUE_HASH 0x9e3779b97f4a7c15ULL
+
+/* The same parameters, asked for in the same form. */
+static uint64_t asked_hash(const struct query_last *last, bool lines)
+{
+    uint64_t hash = lines;
+    for (int i = 0; i < last->params_count; i++) {
+        const struct bytes value = last->params[i];
+        hash = (hash ^ (value.data ? bytes_hash(value) : NO_VALUE_HASH)) * 0x100000001b3ULL;
+        hash ^= hash >> 32;
+    }
+    return hash;
+}
+
+/* One of so many calls is looked at; all are counted. */
+static void watch_tell(struct req *req, const struct query *query, const struct query_last *last,
+                       const struct recur_call *call)
+{
+    const struct query_room *room = req->route->room;
+    struct recur_cell *cell = &query->watch->cells[metric_cell_here];
+    struct recur_call told = *call;
+    if (atomic_load_explicit(&cell->calls, memory_order_relaxed) % (uint64_t)room->conf->recurring_every) {
+        recur_pass(cell, &told);
+        return;
+    }
+    told.key = asked_hash(last, query_wants_lines(req, query));
+    recur_see(cell, &told);
+}
+
 static WAITS bool run_one(struct req *req, const struct query *query, const struct query_last *last)
 {
     struct pg_step step = { pg_statement_of(kit_here.pool, last->sql), last->params, last->params_count,
@@ -52,8 +82,15 @@ static WAITS bool run_one(struct req *req, const struct query *query, const stru
                                          .kind = query->method == HTTP_GET ? PG_READ : PG_WRITE,
                                          .steps = &step,
                                          .steps_count = 1 };
-    return step.statement && kit_ask(req, &batch) && query_result_fits(query, step.result) &&
-           query_answer(req, query, last, step.result);
+    uint64_t hash = 0;
+    if (!step.statement || !kit_ask(req, &batch) || !query_result_fits(query, step.result) ||
+        !query_answer(req, query, last, step.result, &hash))
+        return false;
+    if (query->watch) {
+        const int64_t took_ns = batch.took_ns - batch.behind_ns;
+        watch_tell(req, query, last, &(struct recur_call){ 0, hash, took_ns, core_now_ns() });
+    }
+    return true;
 }
 
 static WAITS bool run(struct req *req, const struct query *query)

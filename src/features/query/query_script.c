@@ -53,5 +53,6 @@ bool query_run_script(struct req *req, const struct query *query, const struct b
     if (well && !reads)
         well = pg_commit(&tx);
     req->db_ns += clock_now_ns() - borrowed_ns;
-    return well && query_answer(req, query, last, step.result);
+    uint64_t hash;
+    return well && query_answer(req, query, last, step.result, &hash);
 }

@@ -160,6 +160,7 @@ static bool bound_make(const struct typing *typing, const struct pg_result *resu
 {
     struct query *query = typing->query;
     struct query_statement *last = &query->statements[query->statements_count - 1];
+    query->written = last->sql;
     if (query->method != HTTP_GET || query->result != RESULT_MANY || query->stream || query->page.asked)
         return true;
     struct text sql;

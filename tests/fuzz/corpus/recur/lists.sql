@@ -1,0 +1,2 @@
+with recursive t (n) as (select 1 union all select n + 1 from t where n < $1) cycle n set l to 1 default 0 using p, "b" as not materialized (with c as materialized (select e'\)', $$)$$) select * from c) select * from t, (with d as (insert into x values (1) returning 1) table d) q -- )
+/* ( /* */ */

@@ -1,0 +1,1 @@
+with base as (select * from s), other as (select $1::int), x as materialized (select a from base where b < $2) select * from x join other on true where a = $1 order by 1

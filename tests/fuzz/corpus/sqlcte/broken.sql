@@ -1,0 +1,1 @@
+with a as (select ) b) search breadth first by n set o, c
