@@ -188,7 +188,32 @@ async function everyTypeWrittenBack(api) {
   assert.equal((await api.get("/v1/everything/3")).text, row);
 }
 
+const XMIN = `
+  CREATE TABLE note (id int PRIMARY KEY, text text); CREATE VIEW shown AS SELECT id, text, xmin FROM note;
+  CREATE TABLE event (id int, day date, text text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+  CREATE TABLE event_24 PARTITION OF event FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+  CREATE TABLE event_25 PARTITION OF event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');`;
+const versioned = (table, more = "") => `table: public.${table}\naccess: public\noperations: [get, create, update]\nversion: xmin\n${more}`;
+
+/** What a write says is its row's xmin must be what a read then finds. */
+async function xminIsAVersion(api) {
+  for (const [path, body, change] of [["/v1/note/1", { id: 1 }, {}], ["/v1/shown/2", { id: 2 }, {}], ["/v1/event/3/2024-05-01", { id: 3, day: "2024-05-01" }, {}], ["/v1/event/4/2024-05-01", { id: 4, day: "2024-05-01" }, { day: "2025-05-01" }]]) {
+    const made = (await api.post(path.split("/", 3).join("/"), body).expect(201, { ETag: /^"[1-9]/ })).header("etag");
+    assert.equal((await api.get(path).expect(200)).header("etag"), made, path);
+    const changed = (await api.patch(path, { text: "x", ...change }, { "If-Match": made }).expect(200)).header("etag");
+    const now = path.replace("2024", change.day ? "2025" : "2024");
+    assert.equal((await api.get(now).expect(200, { text: "x" })).header("etag"), changed, now);
+    await api.patch(now, { text: "y" }, { "If-Match": made }).expect(412);
+  }
+}
+
 for (const version of [16, 17, 18]) {
+  test(`xmin is a version before PostgreSQL ${version}, in tables, views and partitions`, { skip: absent(version), timeoutMs: 90000 }, async (t) => {
+    await xminIsAVersion(await serve(t, { postgres: await postgresOf(version), sql: XMIN, app: {
+      "resources/note.yaml": versioned("note"), "resources/event.yaml": versioned("event"), "resources/shown.yaml": versioned("shown", "key: [id]\n"),
+    } }));
+  });
+
   test(`PostgreSQL ${version} is served as PostgreSQL 15 is`, { skip: absent(version), timeoutMs: 90000 }, async (t) => {
     const { api } = await exposed(t, await postgresOf(version));
     assert.equal(parseInt((await api.sql("SHOW server_version"))[0].server_version, 10), version);

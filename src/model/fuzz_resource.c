@@ -29,7 +29,8 @@ static struct relation relation = { .oid = 1,
                                     .insertable = true,
                                     .updatable = true,
                                     .deletable = true,
-                                    .can_select = true };
+                                    .can_select = true,
+                                    .can_select_whole = true };
 static struct relation *relations[] = { &relation };
 static const struct column *key_columns[] = { &columns[0] }, *parent_columns[] = { &columns[1] };
 

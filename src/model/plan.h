@@ -63,6 +63,7 @@ struct plan {
     bool custom_plan;    /* wants plan_cache_mode = force_custom_plan */
     int changed_column;  /* conditional writes: the result column that is NULL when nothing was changed; -1:
                             none */
+    bool reapplies;      /* conditional patches: when plan_row_exists(), the same without expected_version */
     int inserted_column; /* keyed upserts: the result column that says whether the row is new; -1: none */
     int *key_columns; /* writes that return rows: result columns that hold the resource's key, for Location */
     int key_columns_count; /* 0: the resource has no key */

@@ -108,38 +108,44 @@ bool plan_is_polymorphic(const struct pg_type *type)
            type->kind == PG_TYPE_RANGE || type->kind == PG_TYPE_MULTIRANGE;
 }
 
+static bool compile_column(struct arena *arena, const struct column *column, struct plan_column *compiled)
+{
+    struct text sql;
+    text_init(&sql, arena, column->name.size + 2);
+    sqltext_identifier(&sql, column->name);
+    compiled->sql = text_bytes(&sql);
+    text_init(&sql, arena, compiled->sql.size + 2);
+    text_lit(&sql, "t.");
+    text_add(&sql, compiled->sql);
+    compiled->root_sql = text_bytes(&sql);
+    plan_column_init(compiled, column->type);
+    if (compiled->type->kind == PG_TYPE_STRING && !is_of_catalog(compiled->type)) {
+        text_init(&sql, arena, compiled->type->schema.size + 2);
+        sqltext_identifier(&sql, compiled->type->schema);
+        compiled->operator_schema = text_bytes(&sql);
+    }
+    if (column->type->domain_base && plan_is_polymorphic(compiled->type)) {
+        text_init(&sql, arena, compiled->type->sql.size + 2);
+        text_lit(&sql, "::");
+        text_add(&sql, compiled->type->sql);
+        compiled->operand_cast = text_bytes(&sql);
+    }
+    return text_ok(&sql);
+}
+
 static bool compile_columns(struct arena *arena, struct plan_resource *compiled)
 {
-    const struct relation *relation = compiled->resource->relation;
+    const struct resource *resource = compiled->resource;
+    const struct relation *relation = resource->relation;
     struct plan_column *columns = ARENA_ARRAY(arena, struct plan_column, (size_t)relation->columns_count + 1);
     if (!columns)
         return false;
     compiled->columns = columns;
-    for (int i = 0; i < relation->columns_count; i++) {
-        struct text sql;
-        text_init(&sql, arena, relation->columns[i].name.size + 2);
-        sqltext_identifier(&sql, relation->columns[i].name);
-        columns[i].sql = text_bytes(&sql);
-        text_init(&sql, arena, columns[i].sql.size + 2);
-        text_lit(&sql, "t.");
-        text_add(&sql, columns[i].sql);
-        columns[i].root_sql = text_bytes(&sql);
-        plan_column_init(&columns[i], relation->columns[i].type);
-        if (columns[i].type->kind == PG_TYPE_STRING && !is_of_catalog(columns[i].type)) {
-            text_init(&sql, arena, columns[i].type->schema.size + 2);
-            sqltext_identifier(&sql, columns[i].type->schema);
-            columns[i].operator_schema = text_bytes(&sql);
-        }
-        if (relation->columns[i].type->domain_base && plan_is_polymorphic(columns[i].type)) {
-            text_init(&sql, arena, columns[i].type->sql.size + 2);
-            text_lit(&sql, "::");
-            text_add(&sql, columns[i].type->sql);
-            columns[i].operand_cast = text_bytes(&sql);
-        }
-        if (!text_ok(&sql))
+    for (int i = 0; i < relation->columns_count; i++)
+        if (!compile_column(arena, &relation->columns[i], &columns[i]))
             return false;
-    }
-    return true;
+    return !resource_version_is_xmin(resource) ||
+           compile_column(arena, resource->version->column, &columns[relation->columns_count]);
 }
 
 /* Sets of columns by which rows can be told apart: the declared key, and unique indexes over NOT NULL

@@ -35,7 +35,7 @@ bool plan_builder_finish(struct plan_builder *builder, struct bytes *ret_sql, st
 
 /* ---- made once for each resource ---- */
 
-struct plan_column {       /* beside relation->columns */
+struct plan_column {       /* beside relation->columns, and one behind them for xmin */
     struct bytes sql;      /* "name", quoted */
     struct bytes root_sql; /* t."name" */
     struct bytes

@@ -59,8 +59,9 @@ static bool sentence_read(const struct fixture *shop, struct arena *arena, struc
         .key = key_count ? sentence->key : NULL,
     };
     const struct uri_pair *version = uri_query_get(&uri, "version");
-    if (version && sentence_methods[at].keyed)
-        sentence->write.expected_version = version->value;
+    if (version && sentence_methods[at].keyed) /* it must be a filter too: version=eq.3 */
+        sentence->write.expected_version =
+            bytes_starts(version->value, BYTES("eq.")) ? bytes_from(version->value, 3) : version->value;
     sentence->reads = sentence->write.operation == OP_LIST;
     if (key_count != 0 && key_count != sentence->resource->key_count)
         return false;

@@ -134,6 +134,15 @@ static void conflict_write(struct writing *writing)
 
 /* ---- WHERE ---- */
 
+/* A number as PostgreSQL writes it: its own reading of xid takes any text for some number. Nought is no
+ * transaction's: rows of a foreign partition have it, all of them and always. */
+static bool is_xid(struct bytes value)
+{
+    int64_t number;
+    return value.size > 0 && value.data[0] >= '1' && value.data[0] <= '9' && bytes_to_int64(value, &number) &&
+           number <= UINT32_MAX;
+}
+
 /* ` AND t."version" = $n`; false where no row can have such a version. */
 static void version_write(struct writing *writing, const char *before)
 {
@@ -143,7 +152,8 @@ static void version_write(struct writing *writing, const char *before)
     struct plan_refusal refusal;
     struct bytes value;
     text_add_z(&builder->sql, before);
-    if (!plan_value(builder, column->type, &resource->set->encoding, writing->query->expected_version, &value,
+    if ((resource_version_is_xmin(resource) && !is_xid(writing->query->expected_version)) ||
+        !plan_value(builder, column->type, &resource->set->encoding, writing->query->expected_version, &value,
                     &refusal)) {
         text_lit(&builder->sql, "false");
         return;
@@ -184,6 +194,7 @@ static bool create_write(struct writing *writing)
 static bool unchanged_write(struct writing *writing)
 {
     struct plan_builder *builder = &writing->builder;
+    writing->only_reads = true;
     text_lit(&builder->sql, "SELECT ");
     text_add(&builder->sql, text_bytes(&writing->list));
     text_lit(&builder->sql, " FROM ");
@@ -275,7 +286,11 @@ static bool tree_make(struct writing *writing)
         writing->root->items_count = 0;
         writing->root->first = NULL;
     }
-    writing->wrapped = writing->holds_version || writing->asks_insert || shows_embeds(writing->root);
+    /* of many rows, or of one that is gone, nobody asks */
+    writing->tells_version = !resource_version_is_xmin(writing->resource) ||
+                             (!writing->body.many && writing->query->operation != OP_DELETE);
+    writing->wrapped = writing->holds_version || writing->asks_insert || shows_embeds(writing->root) ||
+                       plan_write_makes_xmin(writing);
     return true;
 }
 
@@ -310,6 +325,17 @@ static void writing_init(struct writing *writing, struct arena *arena, const str
     plan_builder_init(&writing->builder, arena, context);
 }
 
+/* Whether a patch is meant whatever has become of the row: all that it sets is declared so. */
+static bool reapplies(const struct writing *writing)
+{
+    bool all = writing->query->operation == OP_UPDATE && writing->holds_version, some = false;
+    for (int i = 0; all && i < writing->resource->fields_count; i++) {
+        some |= writing->body.given[i];
+        all = !writing->body.given[i] || writing->resource->fields[i].reapplied;
+    }
+    return all && some;
+}
+
 bool plan_write(struct arena *arena, const struct resource *resource, const struct write_query *query,
                 const struct plan_context *context, struct plan *ret_plan)
 {
@@ -334,6 +360,7 @@ bool plan_write(struct arena *arena, const struct resource *resource, const stru
                         &writing.body) ||
         !tree_make(&writing) || !plan_write_list(&writing, &plan))
         return false;
+    plan.reapplies = reapplies(&writing);
     if (writing.body.rows_count == 0)
         return no_rows_plan(&writing, &plan, ret_plan);
     return (creates ? create_write(&writing) : update_write(&writing)) && finish(&writing, &plan, ret_plan);

@@ -14,6 +14,8 @@ struct writing {
     bool wrapped;       /* WITH … SELECT */
     bool holds_version; /* expected_version was given */
     bool asks_insert;   /* whether an upsert inserted */
+    bool tells_version; /* the answer has one: for the ETag */
+    bool only_reads;    /* an empty patch */
     struct text list;   /* the select list of the answer */
     struct plan_columns columns;
 };
@@ -23,6 +25,14 @@ static inline void plan_write_name(struct text *sql, const struct resource *reso
                                    const struct field *field)
 {
     text_add(sql, plan_column_of(resource, field->column)->sql);
+}
+
+/* PostgreSQL cannot return xmin of a row that was put into a partition; it is the transaction's own number,
+ * and the row's by then, since a write is one statement. */
+static inline bool plan_write_makes_xmin(const struct writing *writing)
+{
+    return writing->tells_version && !writing->only_reads && resource_version_is_xmin(writing->resource) &&
+           writing->resource->relation->kind == RELATION_PARTITIONED;
 }
 
 /* ---- plan_write_insert.c ---- */

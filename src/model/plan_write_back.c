@@ -27,7 +27,8 @@ bool plan_write_list(struct writing *writing, struct plan *plan)
     if (!plan_columns_init(&writing->columns, builder, writing->root, true) ||
         !plan_columns_write(&writing->columns, writing->root, &plan->shape))
         return false;
-    plan->version_column = plan_version_column(&writing->columns, writing->root);
+    plan->version_column =
+        writing->tells_version ? plan_version_column(&writing->columns, writing->root) : -1;
     plan->key_columns = ARENA_ARRAY(builder->arena, int, (size_t)resource->key_count + 1);
     if (!plan->key_columns)
         return fail_memory();
@@ -62,7 +63,14 @@ const char *plan_write_needed(struct writing *writing, const char *separator)
         separator = ", ";
         plan_column_write(&writing->builder, 0, writing->resource, &relation->columns[i]);
     }
-    return separator;
+    if (!writing->columns.root_needed[relation->columns_count])
+        return separator;
+    text_add_z(&writing->builder.sql, separator);
+    if (plan_write_makes_xmin(writing))
+        text_lit(&writing->builder.sql, "pg_catalog.pg_current_xact_id()::pg_catalog.xid AS \"xmin\"");
+    else
+        plan_column_write(&writing->builder, 0, writing->resource, writing->resource->version->column);
+    return ", ";
 }
 
 static void returning_write(struct writing *writing)

@@ -162,9 +162,10 @@ void plan_write_insert(struct writing *writing)
         return;
     }
     if (!anything_given(writing)) { /* rows of defaults: the first field says so */
-        writing->body.given[writing->resource->version && !first_version(writing)
-                                ? writing->resource->version - writing->resource->fields
-                                : 0] = true;
+        const struct resource *resource = writing->resource;
+        const bool by_version =
+            resource->version && !first_version(writing) && !resource_version_is_xmin(resource);
+        writing->body.given[by_version ? resource->version - resource->fields : 0] = true;
         insert_columns_write(writing);
         values_write(writing);
         return;

@@ -17,6 +17,7 @@ struct field {             /* a column as the API shows it */
     bool readable, creatable, updatable;
     bool required_on_create; /* NOT NULL, no default, not generated, and no trigger that might fill it */
     bool nullable;
+    bool reapplied; /* set by a PATCH even if the row has changed since it was read */
 };
 
 struct resource;
@@ -47,7 +48,7 @@ struct resource {
     const struct field **key; /* identifies one row in paths, in order; the primary key unless declared; 0: no
                                  get/update/delete */
     int key_count;
-    const struct field *version; /* or NULL; the column behind ETag */
+    const struct field *version; /* or NULL; the column behind ETag; xmin is none of the fields */
     bool version_required;       /* If-Match or 428 */
     struct embed *embeds;
     int embeds_count;
@@ -72,6 +73,13 @@ struct resource {
     int index;
     const struct resource_set *set; /* the one it belongs to */
 };
+
+/* The version is PostgreSQL's own xmin: a column of every row of a table, but none of relation->columns; its
+ * position is right behind them. */
+static inline bool resource_version_is_xmin(const struct resource *resource)
+{
+    return resource->version && resource->version->column->number < 0;
+}
 
 struct resource_set {
     struct arena arena;

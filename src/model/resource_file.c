@@ -6,6 +6,7 @@ const char *const operation_names[OPS] = { "list", "get", "create", "update", "r
 static const char *const operation_choices[] = { "list",    "get",    "create", "update",
                                                  "replace", "upsert", "delete", NULL };
 static const char *const access_choices[] = { "closed", "public", NULL };
+static const char *const conflict_choices[] = { "refuse", "reapply", NULL };
 static const char *const priority_choices[] = { "normal", "high", "low", NULL };
 
 static const struct shape_field fields_fields[] = {
@@ -110,9 +111,15 @@ static const struct shape_field resource_fields_[] = {
         struct declaration, key,
         .doc = "Columns that name one row in paths. Preset: the primary key; views have none of their own."),
     SHAPE_ANY(struct declaration, version, .schema = VERSION_SCHEMA,
-              .doc = "The column that changes with every write, behind ETag and If-Match; {column, required: "
-                     "true} refuses "
-                     "writes without If-Match (428)."),
+              .doc = "The column that changes with every write, behind ETag and If-Match, or xmin: the "
+                     "transaction that wrote a table's row; {column, required: true} refuses writes without "
+                     "If-Match (428)."),
+    SHAPE_CHOICE(struct declaration, on_conflict, .choices = conflict_choices, .preset = "refuse",
+                 .doc = "A PATCH whose If-Match names an old version: refuse it (412), or reapply it to the "
+                        "row as it is now when it sets nothing but the fields of `reapply`."),
+    SHAPE_TEXTS(struct declaration, reapply,
+                .doc = "Fields whose new value does not depend on what the client read: the last one written "
+                       "stands."),
     SHAPE_MAPPING(struct declaration, fields, .shape = &fields_shape,
                   .doc = "Preset: every column that may be read."),
     SHAPE_ANY(

@@ -38,12 +38,15 @@ struct declaration {
     const struct yaml_node *version, *embed, *schema;
     struct shape_list columns;
     struct resource_fields fields;
+    int on_conflict;
+    struct shape_texts reapply;
     struct shape_texts order;
     struct resource_limits limits;
     struct resource_tenant tenant;
     bool trusted;
 };
 enum { ACCESS_CLOSED, ACCESS_PUBLIC };
+enum { CONFLICT_REFUSE, CONFLICT_REAPPLY };
 extern const struct shape resource_shape;
 
 /* A resource while its set is made. */
@@ -77,6 +80,11 @@ void resource_lacks(struct resource_build *build, struct draft *draft, struct so
 /* YAML and shape; false when the file gives no resource at all. */
 bool resource_declare(struct resource_build *build, const struct resource_source *source,
                       struct draft *draft);
+/* A field by its name in the API or its column's name, hidden ones included. NULL: it was said why. */
+const struct field *resource_field_find(struct resource_build *build, struct draft *draft, struct bytes name,
+                                        struct source_place place);
+/* What tells that a row has changed, and which changes do not mind; behind fields and key. */
+void resource_version_make(struct resource_build *build, struct draft *draft);
 /* Table, fields, key, order, operations. */
 void resource_resolve(struct resource_build *build, struct draft *draft);
 /* What bodies are held against beyond the catalog. */

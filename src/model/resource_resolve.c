@@ -165,9 +165,8 @@ static bool *columns_marked(struct resource_build *build, struct draft *draft,
     return marked;
 }
 
-/* A field by its name in the API or its column's name, hidden ones included. */
-static const struct field *field_find(struct resource_build *build, struct draft *draft, struct bytes name,
-                                      struct source_place place)
+const struct field *resource_field_find(struct resource_build *build, struct draft *draft, struct bytes name,
+                                        struct source_place place)
 {
     const struct field *field = table_get(&draft->resource->fields_by_name, name);
     if (field)
@@ -281,7 +280,7 @@ static void key_declared(struct resource_build *build, struct draft *draft)
     resource->key = ARENA_ARRAY(build->arena, const struct field *, (size_t)key->count + 1);
     int count = 0;
     for (int i = 0; i < key->count; i++) {
-        const struct field *field = field_find(build, draft, key->items[i], texts_place(key, i));
+        const struct field *field = resource_field_find(build, draft, key->items[i], texts_place(key, i));
         for (int k = 0; field && k < count; k++)
             if (resource->key[k] == field) {
                 diagnostics_error(build->diagnostics, texts_place(key, i), "'%.*s' stands twice in the key",
@@ -352,40 +351,7 @@ static void key_make(struct resource_build *build, struct draft *draft)
     }
 }
 
-/* ---- version, order, tenant, limits ---- */
-
-static void version_make(struct resource_build *build, struct draft *draft)
-{
-    const struct yaml_node *node = draft->declared.version, *column = node;
-    struct resource *resource = draft->resource;
-    if (!node)
-        return;
-    if (node->kind == YAML_MAPPING) {
-        column = yaml_get(node, "column");
-        const struct yaml_node *required = yaml_get(node, "required");
-        for (int i = 0; i < node->count; i++)
-            if (node->pairs[i].value != column && node->pairs[i].value != required) {
-                diagnostics_error(build->diagnostics, node->pairs[i].key->place,
-                                  "unknown key '%.*s' of version", BYTES_ARG(node->pairs[i].key->value));
-                diagnostics_fix(build->diagnostics, "version: {column: …, required: true}");
-            }
-        if (required && !yaml_to_bool(required, &resource->version_required))
-            diagnostics_error(build->diagnostics, required->place, "required: true or false");
-    }
-    if (!column || column->kind != YAML_SCALAR || !column->value.size) {
-        diagnostics_error(build->diagnostics, node->place, "version names a column");
-        diagnostics_fix(build->diagnostics, "version: COLUMN, or version: {column: COLUMN, required: true}");
-        return;
-    }
-    resource->version = field_find(build, draft, column->value, column->place);
-    struct field *field = (struct field *)(uintptr_t)resource->version;
-    if (!field)
-        return;
-    /* The server and the database's triggers count it; a client that could set it could make two versions
-     * look the same. */
-    field->updatable = false;
-    field->creatable &= field->required_on_create;
-}
+/* ---- order, tenant, limits ---- */
 
 static void order_make(struct resource_build *build, struct draft *draft)
 {
@@ -401,7 +367,7 @@ static void order_make(struct resource_build *build, struct draft *draft)
             if (descending || bytes_ends(name, BYTES(".asc")))
                 name.size -= descending ? 5 : 4;
         }
-        const struct field *field = field_find(build, draft, name, texts_place(order, i));
+        const struct field *field = resource_field_find(build, draft, name, texts_place(order, i));
         if (!field)
             continue;
         resource->default_order[resource->default_order_count] = field;
@@ -446,7 +412,7 @@ static void tenant_make(struct resource_build *build, struct draft *draft)
     resource->tenant_header_setting = resource_keep(build, tenant->setting);
     resource->tenant_header = resource_keep(build, tenant->header);
     if (tenant->field.size)
-        resource->tenant_field = field_find(build, draft, tenant->field, tenant->node->place);
+        resource->tenant_field = resource_field_find(build, draft, tenant->field, tenant->node->place);
 }
 
 static void limits_make(struct resource_build *build, struct draft *draft)
@@ -583,7 +549,7 @@ void resource_resolve(struct resource_build *build, struct draft *draft)
     row_security_check(build, draft);
     fields_make(build, draft);
     key_make(build, draft);
-    version_make(build, draft);
+    resource_version_make(build, draft);
     order_make(build, draft);
     tenant_make(build, draft);
     resource_schemas_make(build, draft);

@@ -166,6 +166,10 @@ static void choices_write(struct text *text, const struct relation *relation)
         text_lit(text, "# version: ");
         scalar_write(text, version->name);
         line_end(text, start, "the column behind ETag and If-Match");
+    } else if (updates && relation->kind != RELATION_VIEW && relation->kind != RELATION_FOREIGN &&
+               relation->can_select_whole) {
+        text_lit(text, "# version: xmin");
+        line_end(text, start, "behind ETag and If-Match: who wrote the row last, as PostgreSQL keeps it");
     }
     text_lit(text,
              "# fields:                     # preset: every column that may be read\n"

@@ -368,6 +368,103 @@ TEST(a_version_that_may_be_null_counts_from_nothing)
     version->not_null = true;
 }
 
+/* Orders by xmin instead of their column, and back when `with` ends. */
+static void with_xmin(enum relation_kind kind, void (*with)(void))
+{
+    struct resource *orders = &shop.resources[F_ORDERS];
+    struct relation *relation = &shop.relations[F_ORDERS];
+    const struct field *before = orders->version;
+    const struct column column = { .name = BYTES_INIT("xmin"),
+                                   .number = -2,
+                                   .position = relation->columns_count,
+                                   .type = pg_type_builtin(28),
+                                   .typmod = -1,
+                                   .not_null = true,
+                                   .has_default = true,
+                                   .generated = true };
+    const struct field version = { .name = BYTES_INIT("xmin"), .column = &column };
+    const enum relation_kind kind_before = relation->kind;
+    orders->version = &version;
+    relation->kind = kind;
+    expect(plan_compile(&shop.set));
+    with();
+    orders->version = before;
+    relation->kind = kind_before;
+    expect(plan_compile(&shop.set));
+}
+
+#define XMIN_TARGET                                                                                          \
+    "WITH target AS (SELECT 1 FROM \"shop\".\"orders\" AS t WHERE t.\"id\" = $1::pg_catalog.int8), w AS ("
+
+static void xmin_of_a_table(void)
+{
+    sql_is("GET /orders/7?select=id",
+           "SELECT t.\"id\", t.\"xmin\" FROM \"shop\".\"orders\" AS t WHERE t.\"id\" = $1::pg_catalog.int8");
+    expect_eq(plan.version_column, 1);
+    sql_is("PATCH /orders/7?select=id&version=eq.761\n{\"note\":null}", XMIN_TARGET
+           "UPDATE \"shop\".\"orders\" AS t SET \"note\" = $2::pg_catalog.text WHERE t.\"id\" = "
+           "$3::pg_catalog.int8 AND t.\"xmin\" = $4::pg_catalog.xid RETURNING t.\"id\", t.\"xmin\", true AS "
+           "changed) SELECT t.\"id\", t.\"xmin\", t.changed FROM target LEFT JOIN w AS t ON true");
+    sql_is("DELETE /orders/7?select=id&version=eq.4294967295", XMIN_TARGET
+           "DELETE FROM \"shop\".\"orders\" AS t WHERE t.\"id\" = $2::pg_catalog.int8 AND "
+           "t.\"xmin\" = $3::pg_catalog.xid RETURNING t.\"id\", true AS changed) SELECT t.\"id\", "
+           "t.changed FROM target LEFT JOIN w AS t ON true");
+    expect_eq(plan.version_column, -1); /* of a row that is gone */
+    static const char *const impossible[] = { "4294967296", "0", "0761", "761x", "-1", "+1", "%20761", "x" };
+    for (size_t i = 0; i < array_count(impossible); i++) {
+        static char sentence[80];
+        snprintf(sentence, sizeof sentence, "DELETE /orders/7?select=id&version=eq.%s", impossible[i]);
+        expect(planned(sentence));
+        expect(memmem(plan.sql.data, plan.sql.size, " AND false RETURNING", 20));
+    }
+}
+
+static void xmin_of_partitions(void)
+{
+    sql_is("PATCH /orders/7?select=id\n{\"note\":null}",
+           "WITH w AS (UPDATE \"shop\".\"orders\" AS t SET \"note\" = $1::pg_catalog.text WHERE t.\"id\" = "
+           "$2::pg_catalog.int8 RETURNING t.\"id\", pg_catalog.pg_current_xact_id()::pg_catalog.xid AS "
+           "\"xmin\", true AS changed) SELECT t.\"id\", t.\"xmin\" FROM w AS t");
+    sql_is("PATCH /orders/7?select=id&version=eq.761\n{}",
+           "SELECT t.\"id\", t.\"xmin\", t.changed FROM (SELECT t.\"id\", t.\"xmin\", CASE WHEN t.\"xmin\" = "
+           "$1::pg_catalog.xid THEN true END AS changed FROM \"shop\".\"orders\" AS t WHERE t.\"id\" = "
+           "$2::pg_catalog.int8) AS t");
+}
+
+TEST(xmin_stands_where_a_version_column_would)
+{
+    with_xmin(RELATION_TABLE, xmin_of_a_table);
+}
+
+TEST(xmin_of_a_row_put_into_a_partition_is_the_transactions_own_number)
+{
+    with_xmin(RELATION_PARTITIONED, xmin_of_partitions);
+}
+
+TEST(only_a_patch_of_declared_fields_alone_is_reapplied)
+{
+    static const struct {
+        const char *sentence;
+        bool reapplies;
+    } cases[] = {
+        { "PATCH /orders/7?version=eq.3\n{\"note\":null}", true },
+        { "PATCH /orders/7?version=eq.3\n{\"note\":null,\"customer_id\":2}", false },
+        { "PATCH /orders/7?version=eq.3\n{\"note\":null,\"id\":8}", false },
+        { "PATCH /orders/7?version=eq.3\n{}", false },
+        { "PATCH /orders/7\n{\"note\":null}", false },
+        { "DELETE /orders/7?version=eq.3", false },
+    };
+    struct field *note = (struct field *)(uintptr_t)resource_field(&shop.resources[F_ORDERS], BYTES("note"));
+    note->reapplied = true;
+    for (size_t i = 0; i < array_count(cases); i++) {
+        expect(planned(cases[i].sentence));
+        if (plan.reapplies != cases[i].reapplies)
+            print_error("%s\n", cases[i].sentence);
+        expect(plan.reapplies == cases[i].reapplies);
+    }
+    note->reapplied = false;
+}
+
 TEST(an_order_of_an_embedded_list_is_its_own)
 {
     struct list_query query;

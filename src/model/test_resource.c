@@ -120,6 +120,56 @@ TEST(a_version_that_must_be_given_may_be_given_once)
     forget();
 }
 
+TEST(xmin_versions_a_table_without_being_one_of_its_fields)
+{
+    static const char *const tables[] = { "shop.customers", "shop.events", "shop.animals",
+                                          "shop.best_sellers" };
+    for (size_t i = 0; i < array_count(tables); i++) {
+        static char text[200];
+        snprintf(text, sizeof text, "table: %s\naccess: public\nversion: {column: xmin, required: true}\n",
+                 tables[i]);
+        expect_str(made_one(text), "");
+        const struct resource *x = resource("x");
+        expect(resource_version_is_xmin(x) && x->version_required);
+        expect_bytes(x->version->name, "xmin");
+        expect_eq(x->version->column->position, x->relation->columns_count);
+        expect(x->version < x->fields || x->version >= x->fields + x->fields_count);
+        expect(resource_field(x, BYTES("xmin")) == NULL && !x->version->readable && !x->version->updatable);
+    }
+    expect_str(made_one("table: shop.customers\naccess: public\nversion: version\n"), "");
+    expect(!resource_version_is_xmin(resource("x")));
+    forget();
+}
+
+TEST(xmin_that_is_not_there_is_told_with_the_way_out)
+{
+    const char *said = made_one("table: shop.active_customers\naccess: public\nversion: xmin\n");
+    expect_says(said, "resources/x.yaml:3:10: error: version: xmin: the rows of a view have none");
+    expect_says(said, "AS SELECT …, xmin FROM");
+    said = made_one("table: shop.far_away\naccess: public\nversion: {column: xmin}\n");
+    expect_says(said, "resources/x.yaml:3:19: error: version: xmin: the rows of a foreign table");
+    said = made_one("table: shop.some_rights\naccess: public\nversion: xmin\n");
+    expect_says(said, "resources/x.yaml:3:10: error: version: xmin: only who may read the whole table");
+    expect_says(said, "GRANT SELECT ON \"shop\".\"some_rights\" TO app;");
+    expect(resource("x")->version == NULL);
+    forget();
+}
+
+TEST(reapplied_fields_are_those_that_are_declared)
+{
+    expect_str(made_one("table: shop.customers\naccess: public\noperations: [get, update]\nversion: version\n"
+                        "on_conflict: reapply\nreapply: [name, email]\n"),
+               "");
+    expect(field("x", "name")->reapplied && field("x", "email")->reapplied &&
+           !field("x", "status")->reapplied);
+    expect_says(made_one("table: shop.customers\naccess: public\nversion: version\non_conflict: reapply\n"
+                         "reapply: name\n"),
+                "resources/x.yaml:4:14: error: on_conflict: only update (PATCH) is reapplied");
+    expect_str(made_one("table: shop.customers\naccess: public\nversion: version\non_conflict: refuse\n"),
+               "");
+    forget();
+}
+
 TEST(two_fields_of_one_name_are_told)
 {
     expect_says(made_one("table: shop.customers\naccess: public\nfields: {rename: {name: email}}\n"),
@@ -429,14 +479,15 @@ TEST(what_init_writes_passes_unchanged_for_chinook)
     forget();
 }
 
-TEST(every_comment_that_init_offers_is_a_file_that_works)
+/* The file that init writes, its offers that name no placeholder taken out of their comments. */
+static const char *offered(const char *table)
 {
-    struct text text, open;
+    static struct text open;
+    struct text text;
     text_init_heap(&text, 0);
+    text_done(&open);
     text_init_heap(&open, 0);
-    resource_file_write(&text, catalog_relation(nasty, BYTES("shop"), BYTES("customers")),
-                        BYTES("customers"));
-    /* the offers that name no placeholder, taken out of their comments */
+    resource_file_write(&text, catalog_relation(nasty, BYTES("shop"), bytes_of(table)), bytes_of(table));
     struct bytes rest = text_bytes(&text);
     while (rest.data && rest.size) {
         struct bytes line = bytes_cut(&rest, '\n');
@@ -448,11 +499,19 @@ TEST(every_comment_that_init_offers_is_a_file_that_works)
         text_add(&open, offer ? bytes_from(line, 2) : line);
         text_byte(&open, '\n');
     }
-    expect_str(made_one(text_z(&open)), "");
+    text_done(&text);
+    return text_z(&open);
+}
+
+TEST(every_comment_that_init_offers_is_a_file_that_works)
+{
+    expect_str(made_one(offered("customers")), "");
     expect_str(operations("customers"), "list get create update delete");
     expect_bytes(resource("customers")->version->name, "version");
-    text_done(&text);
-    text_done(&open);
+    expect(!resource_version_is_xmin(resource("customers")));
+    expect_str(made_one(offered("events")), ""); /* no such column, and partitioned */
+    expect(resource_version_is_xmin(resource("events")));
+    expect(strstr(offered("partly_updatable"), "xmin") == NULL); /* a view has none to offer */
     forget();
 }
 
@@ -462,9 +521,10 @@ TEST(the_published_schema_is_json_and_knows_every_key)
     text_init_heap(&text, 0);
     resource_schema_write(&text);
     const char *schema = text_z(&text);
-    static const char *const keys[] = { "table",      "name",   "title",   "description", "access",
-                                        "operations", "key",    "version", "fields",      "embed",
-                                        "order",      "limits", "tenant",  "trusted" };
+    static const char *const keys[] = { "table",  "name",       "title",       "description",
+                                        "access", "operations", "key",         "version",
+                                        "fields", "embed",      "order",       "limits",
+                                        "tenant", "trusted",    "on_conflict", "reapply" };
     for (size_t i = 0; i < array_count(keys); i++) {
         char quoted[40];
         snprintf(quoted, sizeof quoted, "\"%s\":", keys[i]);

@@ -373,6 +373,23 @@ static void operation_create(struct document *doc)
     responses(doc, also);
 }
 
+/* What a stale If-Match does not refuse. */
+static void reapply_description(struct document *doc)
+{
+    const char *separator = "\"description\":\"A patch of nothing but ";
+    for (int i = 0; i < doc->resource->fields_count; i++) {
+        if (!doc->resource->fields[i].reapplied)
+            continue;
+        text_add_z(doc->text, separator);
+        json_write_escaped(doc->text, doc->resource->fields[i].name);
+        separator = ", ";
+    }
+    if (separator[0] == ',')
+        text_lit(doc->text,
+                 " is applied even if the row has changed since If-Match saw it; the answer then has no "
+                 "ETag.\",");
+}
+
 static void operation_change(struct document *doc, const char *method, const char *verb, const char *summary,
                              const char *suffix, enum view view)
 {
@@ -381,6 +398,8 @@ static void operation_change(struct document *doc, const char *method, const cha
         "415_MediaType", "422_Validation", "503_Unavailable", "504_Timeout",      NULL
     };
     operation_begin(doc, method, verb, summary);
+    if (view == VIEW_UPDATE)
+        reapply_description(doc);
     write_parameters(doc, true);
     text_lit(doc->text, "\"requestBody\":{\"required\":true,\"content\":{");
     text_printf(doc->text, "\"%s\":{\"schema\":",

@@ -62,7 +62,7 @@ struct query {
     enum http_method method;
     const char *pattern; /* "/v1/top_products", "/v1/customers/{id}/orders" */
     enum query_result result;
-    bool stream;
+    bool stream, locks;
     int64_t timeout_ns, concurrent_max; /* 0: none of its own */
     int priority;                       /* enum route_priority */
     struct bytes summary, description, cache_control;

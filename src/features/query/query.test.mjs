@@ -250,3 +250,53 @@ test("a head's JSON Schemas judge parameters and the whole body, and fill defaul
   assert.match(said, /queries\/bad\.sql:2:\d+: error: schema: this route has no body/);
   assert.match(said, /queries\/bad\.sql:4:\d+: error: schema \/minimun: .*'minimum'/);
 });
+
+// PostgreSQL, 13.3.2: which row locks exclude each other.
+const STRENGTHS = ["for_key_share", "for_share", "no_key_update", "for_update"];
+const EXCLUDES = { for_key_share: ["for_update"], for_share: ["no_key_update", "for_update"], no_key_update: ["for_share", "no_key_update", "for_update"], for_update: STRENGTHS };
+
+test("lock: each strength lets through whom it should, and says 409 to the others", async (t) => {
+  const files = {};
+  for (const strength of STRENGTHS) {
+    files[`queries/hold_${strength}.sql`] = `/* route: POST /v1/hold/${strength}\n   access: public\n   result: none\n   lock: ${strength} */
+      select id from public.part where id = :id; -- a comment ends with its line
+      select pg_advisory_xact_lock_shared(42)`;
+    files[`queries/try_${strength}.sql`] = `/* route: POST /v1/try/${strength}\n   access: public\n   result: one\n   lock: [${strength}, nowait] */
+      select id, name from public.part where id = :id -- a comment ends with its line`;
+  }
+  const api = await serve(t, { sql: SQL, app: files });
+  const latch = await api.postgres.connect(api.database);
+  try {
+    for (const held of STRENGTHS) {
+      await latch.query("SELECT pg_advisory_lock(42)");
+      const holder = api.post(`/v1/hold/${held}`, { id: 1 }).then((reply) => reply);
+      await eventually(async () => (await api.sql("SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event = 'advisory'"))[0].n === 1);
+      for (const wanted of STRENGTHS) {
+        const reply = await api.post(`/v1/try/${wanted}`, { id: 1 });
+        assert.equal(reply.status, EXCLUDES[held].includes(wanted) ? 409 : 200, `${wanted} while ${held}: ${reply.text}`);
+        if (reply.status === 409) assert.equal(reply.json.error_code, "conflict.locked");
+        await api.post(`/v1/try/${wanted}`, { id: 2 }).expect(200, { name: "wheel" });
+      }
+      await latch.query("SELECT pg_advisory_unlock(42)");
+      assert.equal((await holder).status, 204);
+    }
+  } finally { await latch.end(); }
+  const document = (await api.get("/openapi.json").expect(200)).json;
+  assert.deepEqual(document.paths["/v1/try/for_share"].post.responses["409"], { $ref: "#/components/responses/Conflict" });
+});
+
+test("lock: what cannot be locked so is said with its place", async (t) => {
+  const wrong = [
+    ["get", "GET /v1/x", "for_update", "select 1 as a", "a GET is read-only"],
+    ["two", "POST /v1/x", "[for_update, for_share]", "select 1 as a", "a row is locked in one way"],
+    ["both", "POST /v1/x", "[nowait, skip_locked]", "select 1 as a", "exclude each other"],
+    ["writes", "POST /v1/x", "nowait", "update public.part set name = 'x'", "must read the rows"],
+  ];
+  const api = await serve(t, { sql: SQL, app: {} });
+  for (const [name, route, lock, sql] of [...wrong, ["grouped", "POST /v1/y", "for_update", "select name from public.part group by name"], ["word", "POST /v1/z", "for_updat", "select 1 as a"]])
+    api.write(`queries/${name}.sql`, `/* route: ${route}\n   access: public\n   result: none\n   lock: ${lock} */ ${sql}`);
+  const said = (await lintel(["check", api.dir], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } })).stdout;
+  for (const [name, , , , words] of wrong) assert.match(said, new RegExp(`queries/${name}\\.sql:4:10: error: lock: [^\\n]*${words}`));
+  assert.match(said, /queries\/grouped\.sql.*error: PostgreSQL refuses it: FOR UPDATE is not allowed with GROUP BY/);
+  assert.match(said, /queries\/word\.sql:4:10: error: .*'for_update'|queries\/word\.sql:4:10: error: [^]*for_update/);
+});

@@ -219,6 +219,8 @@ static void answers_document(struct text *text, const struct query *query)
     text_lit(text, ",\"400\":{\"$ref\":\"#/components/responses/Invalid\"}");
     if (query->result == RESULT_ONE)
         text_lit(text, ",\"404\":{\"$ref\":\"#/components/responses/NotFound\"}");
+    if (query->locks)
+        text_lit(text, ",\"409\":{\"$ref\":\"#/components/responses/Conflict\"}");
     if (body)
         text_lit(text, ",\"415\":{\"$ref\":\"#/components/responses/MediaType\"}");
     if (body || query->depth_max)

@@ -79,6 +79,10 @@ static const struct shape_field head_fields[] = {
                  .doc = "public: everybody who reaches the listener. Without it the route is closed."),
     SHAPE_CHOICE(struct head, result, .choices = results, .preset = "many",
                  .doc = "many rows, one row (404 without), scalar (one value), none (204)."),
+    SHAPE_CHOICES(struct head, lock, .choices = query_lock_names,
+                  .doc = "Locks the rows that the first statement reads until the transaction ends: how "
+                         "strongly (preset: for_update), and what to do with a row that is locked already: "
+                         "wait, nowait (409 conflict.locked) or skip_locked (leave it out)."),
     SHAPE_BOOL(struct head, stream, .preset = "false",
                .doc = "Rows go out as they come in, without a limit on their number."),
     SHAPE_TEXT(struct head, summary, .doc = "A line for the documentation."),

@@ -179,6 +179,30 @@ static bool ends_transaction(struct bytes sql)
     return false;
 }
 
+/* The first statement with its locking clause. */
+static bool lock_make(const struct reading *reading)
+{
+    struct query *query = reading->query;
+    struct query_statement *first = &query->statements[0];
+    const struct yaml_node *node = reading->head->node ? yaml_get(reading->head->node, "lock") : NULL;
+    const struct query_locking locking = { .lock = reading->head->lock,
+                                           .first = first->sql,
+                                           .read_only = query->method == HTTP_GET,
+                                           .diagnostics = reading->diagnostics,
+                                           .place = node ? node->place : place_of(reading) };
+    if (!query_lock_judge(&locking))
+        return false;
+    query->locks = locking.lock != 0;
+    if (!query->locks)
+        return true;
+    struct text sql;
+    text_init(&sql, &reading->set->arena, first->sql.size + 64);
+    text_add(&sql, first->sql);
+    const bool written = query_lock_write(&sql, locking.lock);
+    first->sql = text_bytes(&sql);
+    return written;
+}
+
 static bool statements_make(const struct reading *reading)
 {
     struct query *query = reading->query;
@@ -195,7 +219,7 @@ static bool statements_make(const struct reading *reading)
                                      "statements of a file are one transaction",
                                      i + 1);
     }
-    return query->statements != NULL;
+    return query->statements && lock_make(reading);
 }
 
 /* ---- the head ---- */

@@ -41,7 +41,9 @@ static bool refused(const struct typing *typing, const struct pg_batch *batch)
 {
     if (!batch->error.sqlstate[0])
         return false;
-    const bool missing = failure_here->problem == &PROBLEM_SCHEMA_NOT_READY;
+    /* 0A000 says that what is prepared has changed, but also that such rows can't be locked, ever */
+    const bool unlockable = typing->query->locks && strcmp(batch->error.sqlstate, "0A000") == 0;
+    const bool missing = failure_here->problem == &PROBLEM_SCHEMA_NOT_READY && !unlockable;
     failure_clear();
     if (missing)
         return lacks(typing, batch->error.message);

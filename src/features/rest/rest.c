@@ -23,6 +23,10 @@ const struct problem PROBLEM_PRECONDITION_REQUIRED = {
     "0.1"
 };
 
+struct metric rest_reapplied =
+    COUNTER("reapplied", "requests",
+            "Changes of an old version that were applied to the row as it is (on_conflict).");
+
 static const struct {
     enum http_method method;
     enum operation operation;
@@ -123,6 +127,7 @@ const struct module rest_module = {
     .close = rest_close,
     .routes = rest_routes,
     .explain = rest_statement,
+    .metrics = (struct metric *const[]){ &rest_reapplied, NULL },
     .problems =
         (const struct problem *const[]){ &PROBLEM_PRECONDITION, &PROBLEM_PRECONDITION_REQUIRED, NULL },
 };

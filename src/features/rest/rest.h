@@ -69,6 +69,7 @@ bool rest_update(struct req *req, void *room);
 bool rest_replace(struct req *req, void *room);
 bool rest_delete(struct req *req, void *room);
 
+extern struct metric rest_reapplied;
 extern const struct problem PROBLEM_PRECONDITION;          /* 412 precondition.failed */
 extern const struct problem PROBLEM_PRECONDITION_REQUIRED; /* 428 precondition.required */
 

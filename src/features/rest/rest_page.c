@@ -42,8 +42,8 @@ void rest_etag_set(struct req *req, const struct plan *plan, const struct pg_res
     if (plan->version_column < 0)
         return;
     const struct bytes version = pg_result_value(result, row, plan->version_column);
-    if (!version.data)
-        return;
+    if (!version.data || (resource_version_is_xmin(plan->resource) && bytes_is(version, "0")))
+        return; /* rows of a foreign partition have no xmin of ours */
     struct text text;
     text_init(&text, &req->arena, 64);
     text_byte(&text, '"');

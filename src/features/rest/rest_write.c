@@ -144,6 +144,37 @@ static bool fail_exists(void)
     return fail(&PROBLEM_PRECONDITION, "the row exists already");
 }
 
+/* What a change was made of, and whether it was made although the row has changed meanwhile. */
+struct outcome {
+    struct pg_step steps[2];
+    struct pg_batch batch;
+    bool reapplied;
+};
+
+static void outcome_done(struct outcome *outcome)
+{
+    pg_batch_done(&outcome->batch); /* before its steps */
+}
+
+static WAITS bool change_run(struct req *req, struct writing *w, struct outcome *outcome)
+{
+    return plan_write(&req->arena, w->resource, &w->query, &w->context, &w->plan) &&
+           rest_run(req, &w->plan, &w->context, PG_WRITE, &outcome->batch, outcome->steps);
+}
+
+/* Once more without the version, where the resource declares that such a change does not mind: what its
+ * client would do after the 412, told in one round trip. */
+static WAITS bool change_again(struct req *req, struct writing *w, struct outcome *outcome)
+{
+    outcome_done(outcome);
+    *outcome = (struct outcome){ .reapplied = true };
+    w->query.expected_version = (struct bytes){ NULL, 0 };
+    if (!change_run(req, w, outcome))
+        return false;
+    metric_add(&rest_reapplied, 1);
+    return true;
+}
+
 static WAITS bool change(struct req *req, enum operation operation)
 {
     struct writing w;
@@ -157,20 +188,22 @@ static WAITS bool change(struct req *req, enum operation operation)
     w.query.body = &w.body;
     w.query.key = req->params;
     w.query.upsert = absent ? UPSERT_IGNORE : operation == OP_UPSERT ? UPSERT_MERGE : UPSERT_NONE;
-    if (!plan_write(&req->arena, w.resource, &w.query, &w.context, &w.plan))
+    __attribute__((cleanup(outcome_done))) struct outcome outcome = { 0 };
+    const struct pg_batch *batch = &outcome.batch;
+    if (!change_run(req, &w, &outcome) ||
+        (w.plan.reapplies && plan_row_exists(&w.plan, outcome.steps, batch->steps_count) &&
+         !change_again(req, &w, &outcome)))
         return false;
-    struct pg_step steps[2] = { 0 };
-    auto_batch struct pg_batch batch = { 0 }; /* behind its steps: it ends before them */
-    if (!rest_run(req, &w.plan, &w.context, PG_WRITE, &batch, steps))
-        return false;
-    if (!plan_wrote(&w.plan, steps, batch.steps_count))
-        return absent ? fail_exists() : nothing_written(&w.plan, steps, &batch);
+    if (!plan_wrote(&w.plan, outcome.steps, batch->steps_count))
+        return absent ? fail_exists() : nothing_written(&w.plan, outcome.steps, batch);
+    const struct pg_result *result = outcome.steps[0].result;
     preference_applied(req, &w.preferences);
-    rest_etag_set(req, &w.plan, steps[0].result, 0);
-    if (operation == OP_UPSERT && plan_inserted(&w.plan, steps[0].result))
+    if (!outcome.reapplied) /* else the client has not seen all of what the tag would stand for */
+        rest_etag_set(req, &w.plan, result, 0);
+    if (operation == OP_UPSERT && plan_inserted(&w.plan, result))
         answer_status(req, 201);
     if (w.query.return_rows)
-        rows_write(req, &w.plan, steps[0].result, false);
+        rows_write(req, &w.plan, result, false);
     else
         answer_status(req, 204);
     return true;
