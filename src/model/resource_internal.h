@@ -36,7 +36,7 @@ struct declaration {
     uint32_t operations; /* a bit per operation; only if the key stands there */
     struct shape_texts key;
     const struct yaml_node *version, *embed, *schema;
-    struct shape_list columns;
+    struct shape_list columns, rules;
     struct resource_fields fields;
     struct shape_texts order;
     struct resource_limits limits;
@@ -81,6 +81,8 @@ bool resource_declare(struct resource_build *build, const struct resource_source
 void resource_resolve(struct resource_build *build, struct draft *draft);
 /* What bodies are held against beyond the catalog. */
 void resource_schemas_make(struct resource_build *build, struct draft *draft);
+/* What must hold between fields; resource_rules.c. */
+void resource_rules_make(struct resource_build *build, struct draft *draft);
 /* After all: which embeds which. */
 void resource_embeds_make(struct resource_build *build, struct draft *draft);
 

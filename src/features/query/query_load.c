@@ -132,6 +132,9 @@ void query_set_free(void *loaded)
     for (int i = 0; i < set->programs_count; i++)
         jsonschema_free(set->programs[i]);
     free(set->programs);
+    for (int i = 0; i < set->rules_count; i++)
+        rules_done(set->rules[i]);
+    free(set->rules);
     resource_set_unref(set->set);
     arena_done(&set->arena);
     free(set);
