@@ -1,11 +1,12 @@
-/* command_schema.c - `lintel schema`: the JSON Schemas of JSONB columns as CHECK constraints, for whoever
- * writes past the API. Printed, never run: a migration is its author's. */
+/* command_schema.c - `lintel schema`: the JSON Schemas of JSONB columns and the rules as CHECK constraints,
+ * for whoever writes past the API. Printed, never run: a migration is its author's. */
 #include "app/commands.h"
 
 #include "app/loaded.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/resource_schema.h"
+#include "model/rules_sql.h"
 #include "model/schema_sql.h"
 #include "wire/sqltext.h"
 
@@ -39,13 +40,11 @@ static void notes_print(struct bytes notes)
     }
 }
 
-static void named(struct text *text, const struct relation *relation, const struct column *column,
-                  const char *suffix)
+static void named(struct text *text, const struct relation *relation, struct bytes column, const char *suffix)
 {
     char name[64]; /* PostgreSQL's names have 63 bytes: the suffix stays */
     const size_t room = sizeof name - 1 - strlen(suffix);
-    size_t size =
-        (size_t)snprintf(name, room + 1, "%.*s_%.*s", BYTES_ARG(relation->name), BYTES_ARG(column->name));
+    size_t size = (size_t)snprintf(name, room + 1, "%.*s_%.*s", BYTES_ARG(relation->name), BYTES_ARG(column));
     size = size > room ? room : size;
     while (size && ((unsigned char)name[size] & 0xc0) == 0x80)
         size--;
@@ -67,8 +66,8 @@ static bool column_print(const struct resource *resource, const struct column_sc
     const bool made = schema_sql_write(&check, &notes, &resource->set->library, &column->declared, "$1");
     sqltext_identifier(&function, relation->schema);
     text_byte(&function, '.');
-    named(&function, relation, column->field->column, "_valid");
-    named(&constraint, relation, column->field->column, "_schema");
+    named(&function, relation, column->field->column->name, "_valid");
+    named(&constraint, relation, column->field->column->name, "_schema");
     sqltext_identifier(&name, column->field->column->name);
     if (made) {
         comment_print("", resource->file);
@@ -91,6 +90,33 @@ static bool column_print(const struct resource *resource, const struct column_sc
     return made;
 }
 
+/* A rule that SQL can't say stays the API's to judge. */
+static void rule_print(const struct resource *resource, int index)
+{
+    const struct relation *relation = resource->relation;
+    const struct held_rule *rule = &resource->rules->held.items[index];
+    const char *why = "is too long";
+    struct text check, constraint;
+    text_init_heap(&check, SCHEMA_SQL_BYTES_MAX);
+    text_init_heap(&constraint, 0);
+    comment_print("", resource->file);
+    comment_print("", bytes_of(rule->text));
+    if (relation->kind != RELATION_TABLE && relation->kind != RELATION_PARTITIONED) {
+        comment_print("not covered: ", BYTES("a view has no constraints"));
+    } else if (!rules_sql_write(&check, resource, rule, &why)) {
+        comment_print("not covered: the rule ", bytes_of(why));
+    } else {
+        char suffix[24];
+        snprintf(suffix, sizeof suffix, "rule_%d", index + 1);
+        named(&constraint, relation, bytes_of(suffix), "");
+        printf("ALTER TABLE %.*s ADD CONSTRAINT %s CHECK (%s) NOT VALID;\n", BYTES_ARG(relation->sql),
+               text_z(&constraint), text_z(&check));
+        printf("ALTER TABLE %.*s VALIDATE CONSTRAINT %s;\n", BYTES_ARG(relation->sql), text_z(&constraint));
+    }
+    text_done(&check);
+    text_done(&constraint);
+}
+
 static int print(const struct schema_options *options, const struct loaded_app *app)
 {
     const struct resource *resource = resource_find(app->set, bytes_of(options->resource));
@@ -107,9 +133,12 @@ static int print(const struct schema_options *options, const struct loaded_app *
         made &= column_print(resource, column);
         printed++;
     }
+    for (int i = 0; resource->rules && !options->field && i < resource->rules->held.count; i++, printed++)
+        rule_print(resource, i);
     if (!printed)
-        fprintf(stderr, "lintel: %s declares no schema of %s (columns: {NAME: {schema: …}})\n",
-                options->resource, options->field ? options->field : "a column");
+        fprintf(stderr, "lintel: %s declares no schema of %s (columns: {NAME: {schema: …}})%s\n",
+                options->resource, options->field ? options->field : "a column",
+                options->field ? "" : ", and no rules");
     return printed && made ? EXIT_OK : EXIT_FOUND;
 }
 
@@ -149,10 +178,10 @@ static int schema_run(int argc, char **argv)
 const struct command command_schema = {
     .name = "schema",
     .usage = "schema sql DIR RESOURCE [FIELD]",
-    .summary = "Prints the JSON Schemas of JSON columns as CHECK constraints.",
+    .summary = "Prints the JSON Schemas of JSON columns, and rules between fields, as CHECK constraints.",
     .help =
-        "What the schema accepts, the constraint accepts. Keywords that SQL can't say are named in comments "
-        "and\nstay the API's to judge. Put what is printed into a migration: nothing is run.\n\n"
+        "What the schema accepts, the constraint accepts. Keywords and rules that SQL can't say are named in "
+        "comments\nand stay the API's to judge. Put what is printed into a migration: nothing is run.\n\n"
         "  lintel schema sql app orders | psql\n",
     .run = schema_run,
 };

@@ -4,7 +4,7 @@
 #include "model/plan_body.h"
 
 #include "model/check.h"
-#include "model/plan_schema.h"
+#include "model/plan_rules.h"
 
 struct reading {
     struct plan_builder *builder;
@@ -14,6 +14,7 @@ struct reading {
     struct plan_body *body;
     struct pg_param_reader reader;
     struct bytes tenant; /* as its column has it; data NULL: not known */
+    bool may_be_many;    /* the body may be an array */
     bool creates;        /* a row may be inserted: what it must have is asked for */
     int row;
     int64_t index;             /* of row 0 in the whole body */
@@ -403,21 +404,39 @@ static bool tenant_find(struct reading *reading)
            plan_tenant_value(reading->builder, reading->resource, &reading->tenant);
 }
 
+static struct plan_judging judging_of(struct reading *reading, const char *prefix)
+{
+    return (struct plan_judging){ .resource = reading->resource,
+                                  .query = reading->query,
+                                  .key = reading->key,
+                                  .tenant_known = reading->tenant.data != NULL,
+                                  .arena = reading->builder->arena,
+                                  .violations = &reading->violations,
+                                  .prefix = prefix };
+}
+
+static bool is_refused_whole(const struct reading *reading, const char *prefix)
+{
+    const struct json_node *root = json_root(reading->query->body);
+    if (json_type(root) == JSON_ARRAY && !prefix)
+        return !reading->may_be_many || (int64_t)json_count(root) > reading->resource->bulk_max;
+    return json_type(root) != JSON_OBJECT;
+}
+
 /* The schemas first: what they fill in, the catalog judges too. */
 static bool judge(struct reading *reading, const char *prefix)
 {
-    const struct plan_judging judging = { .resource = reading->resource,
-                                          .query = reading->query,
-                                          .key = reading->key,
-                                          .tenant_known = reading->tenant.data != NULL,
-                                          .arena = reading->builder->arena,
-                                          .violations = &reading->violations,
-                                          .prefix = prefix };
-    if (!reading->resource->schemas ||
-        (reading->body->many && !prefix ? reading->body->rows_count > reading->resource->bulk_max
-                                        : json_type(json_root(reading->query->body)) != JSON_OBJECT))
-        return true; /* refused as a whole */
-    return plan_schema_judge(&judging, &reading->fills);
+    const struct plan_judging judging = judging_of(reading, prefix);
+    return !reading->resource->schemas || is_refused_whole(reading, prefix) ||
+           plan_schema_judge(&judging, &reading->fills);
+}
+
+/* The rules last: they are not asked of values that are wrong by themselves. */
+static bool judge_rules(struct reading *reading, const char *prefix)
+{
+    const struct plan_judging judging = judging_of(reading, prefix);
+    return !reading->resource->rules || is_refused_whole(reading, prefix) ||
+           plan_rules_judge(&judging, &reading->fills, is_rewritten(reading));
 }
 
 static bool refusal(struct reading *reading)
@@ -444,14 +463,18 @@ bool plan_row_check(struct arena *arena, const struct resource *resource, const 
     if (!tenant_find(&reading) || !judge(&reading, prefix) || !rows_room(&reading))
         return false;
     read_row(&reading, json_root(doc));
+    if (!judge_rules(&reading, prefix))
+        return false;
     if (arena->exhausted)
         return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
     if (!violations_any(&reading.violations))
         return true;
     violations_order(&reading.violations, doc, strlen(prefix));
-    for (int i = 0; i < reading.violations.count; i++)
-        violations_add(into, reading.violations.items[i].pointer, reading.violations.items[i].code,
-                       reading.violations.items[i].message);
+    for (int i = 0; i < reading.violations.count; i++) {
+        const struct violation *item = &reading.violations.items[i];
+        (item->of_rule ? violations_add_rule : violations_add)(into, item->pointer, item->code,
+                                                               item->message);
+    }
     into->more += reading.violations.more;
     return true;
 }
@@ -464,13 +487,14 @@ bool plan_body_read(struct plan_builder *builder, const struct resource *resourc
     struct plan_body body = { .resource = resource, .rows_count = 1 };
     struct reading reading;
     reading_init(&reading, builder, resource, query, key, &body);
+    reading.may_be_many = may_be_many;
     if (!tenant_find(&reading))
         return false;
     if (json_type(root) == JSON_ARRAY && may_be_many) {
         body.many = true;
         body.rows_count = (int)json_count(root);
     }
-    if (!judge(&reading, NULL) || !read_rows(&reading, root))
+    if (!judge(&reading, NULL) || !read_rows(&reading, root) || !judge_rules(&reading, NULL))
         return false;
     if (builder->arena->exhausted)
         return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");

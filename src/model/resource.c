@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "model/resource_internal.h"
+#include "model/resource_rules.h"
 #include "wire/wire_error.h"
 
 /* ---- making ---- */
@@ -132,6 +133,9 @@ void resource_set_unref(struct resource_set *set)
         return;
     for (int i = 0; i < set->resources_count; i++)
         table_done(&set->resources[i].fields_by_name);
+    for (int i = 0; i < set->resources_count; i++)
+        if (set->resources[i].rules)
+            rules_done(&((struct resource_rules *)(uintptr_t)set->resources[i].rules)->held);
     for (int i = 0; i < set->programs_count; i++)
         jsonschema_free(set->programs[i]);
     free(set->programs);

@@ -64,6 +64,7 @@ struct resource {
     struct bytes tenant_header;
     const struct field *tenant_field;       /* bound in queries too when known */
     const struct resource_schemas *schemas; /* resource_schema.h; NULL: the catalog says all */
+    const struct resource_rules *rules;     /* resource_rules.h; NULL: none */
     struct bytes title, description;
     struct bytes file;
     int line;             /* where it is declared */

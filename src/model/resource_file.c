@@ -1,6 +1,7 @@
 /* Files of resources/: what may stand in them. One table decodes them, complains, and is the published
  * schema. */
 #include "model/resource_internal.h"
+#include "model/rules.h"
 
 const char *const operation_names[OPS] = { "list", "get", "create", "update", "replace", "upsert", "delete" };
 static const char *const operation_choices[] = { "list",    "get",    "create", "update",
@@ -135,6 +136,9 @@ static const struct shape_field resource_fields_[] = {
                   "or file: schemas/NAME.yaml. A merge patch is held against its rules of single fields."),
     SHAPE_MAP(struct declaration, columns, .shape = &column_shape,
               .doc = "Fields whose values have a schema of their own, such as JSONB."),
+    SHAPE_LIST(struct declaration, rules, .shape = &rule_shape,
+               .doc = "What must hold between the values of a row that is written, as expressions; a rule is "
+                      "broken only when it is false."),
     SHAPE_MAPPING(struct declaration, limits, .shape = &limits_shape,
                   .doc = "How much one request may ask for."),
     SHAPE_CHOICE(struct declaration, priority, .choices = priority_choices, .preset = "normal",

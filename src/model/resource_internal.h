@@ -36,7 +36,7 @@ struct declaration {
     uint32_t operations; /* a bit per operation; only if the key stands there */
     struct shape_texts key;
     const struct yaml_node *version, *embed, *schema;
-    struct shape_list columns;
+    struct shape_list columns, rules;
     struct resource_fields fields;
     int on_conflict;
     struct shape_texts reapply;
@@ -89,6 +89,8 @@ void resource_version_make(struct resource_build *build, struct draft *draft);
 void resource_resolve(struct resource_build *build, struct draft *draft);
 /* What bodies are held against beyond the catalog. */
 void resource_schemas_make(struct resource_build *build, struct draft *draft);
+/* What must hold between fields; resource_rules.c. */
+void resource_rules_make(struct resource_build *build, struct draft *draft);
 /* After all: which embeds which. */
 void resource_embeds_make(struct resource_build *build, struct draft *draft);
 

@@ -553,6 +553,7 @@ void resource_resolve(struct resource_build *build, struct draft *draft)
     order_make(build, draft);
     tenant_make(build, draft);
     resource_schemas_make(build, draft);
+    resource_rules_make(build, draft);
     resource->operations = 0;
     operations_make(build, draft);
 }

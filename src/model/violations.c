@@ -4,7 +4,8 @@
 
 #include "model/schema.h"
 
-void violations_add(struct violations *violations, const char *pointer, const char *code, const char *message)
+static void add(struct violations *violations, const char *pointer, const char *code, const char *message,
+                bool of_rule)
 {
     if (violations->count == VIOLATIONS_KEPT_MAX) {
         violations->more++;
@@ -28,10 +29,23 @@ void violations_add(struct violations *violations, const char *pointer, const ch
         violations->more++;
         return;
     }
-    violations->items[violations->count] = (struct violation){
-        .pointer = pointer_kept, .code = code, .message = message_kept, .order = (uint32_t)violations->count
-    };
+    violations->items[violations->count] = (struct violation){ .pointer = pointer_kept,
+                                                               .code = code,
+                                                               .message = message_kept,
+                                                               .order = (uint32_t)violations->count,
+                                                               .of_rule = of_rule };
     violations->count++;
+}
+
+void violations_add(struct violations *violations, const char *pointer, const char *code, const char *message)
+{
+    add(violations, pointer, code, message, false);
+}
+
+void violations_add_rule(struct violations *violations, const char *pointer, const char *code,
+                         const char *message)
+{
+    add(violations, pointer, code, message, true);
 }
 
 /* Of what is not there: behind the last thing inside what should hold it. */
@@ -62,8 +76,10 @@ static bool is_told(const struct violations *violations, int count, const struct
 {
     for (int i = count - 1; i >= 0 && violations->items[i].position == item->position; i--) {
         const struct violation *other = &violations->items[i];
-        if (strcmp(other->pointer, item->pointer) == 0 &&
-            (strcmp(other->code, item->code) == 0 || strcmp(other->message, item->message) == 0))
+        if (strcmp(other->pointer, item->pointer) != 0)
+            continue;
+        const bool same_message = strcmp(other->message, item->message) == 0;
+        if (same_message || (strcmp(other->code, item->code) == 0 && !item->of_rule))
             return true;
     }
     return false;

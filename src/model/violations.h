@@ -10,6 +10,7 @@ struct violation {
     const char *pointer, *code, *message; /* in the arena */
     uint32_t position;                    /* in the document's text */
     uint32_t order;                       /* of being found */
+    bool of_rule;                         /* several may have one code */
 };
 struct violations {
     struct arena *arena;
@@ -21,6 +22,10 @@ struct violations {
 /* Adds one; pointer and message are copied, the code is static. */
 void violations_add(struct violations *violations, const char *pointer, const char *code,
                     const char *message);
+
+/* The same of a declared rule, whose code other rules may share. */
+void violations_add_rule(struct violations *violations, const char *pointer, const char *code,
+                         const char *message);
 
 static inline bool violations_any(const struct violations *violations)
 {

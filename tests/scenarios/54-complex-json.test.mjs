@@ -1,6 +1,8 @@
 // 54. Complex JSON: strict types, unions, defaults where they are nested, payloads of any size in the memory of one row.
 //
-// partly: custom rules as expressions are not there; C hooks come with the SDK
+// Rules as expressions: 54-rules.test.mjs.
+//
+// partly: C hooks come with the SDK
 import http from "node:http";
 import { assert, serve, test } from "../lib/lintel.mjs";
 

@@ -1,5 +1,6 @@
 #include "features/openapi/declared.h"
 
+#include "model/resource_rules.h"
 #include "wire/json_write.h"
 
 static void plain_write(struct text *text, struct bytes name)
@@ -112,27 +113,47 @@ void declared_reference_write(struct text *text, const struct column_schema *col
     text_add_z(text, column->field->nullable ? "\"}]}" : "\"}");
 }
 
+static bool schemas_fit(const struct resource_schemas *schemas, const struct json_doc *doc, bool whole,
+                        struct arena *arena)
+{
+    const struct json_node *root = json_root(doc);
+    if (schemas->has_body &&
+        jsonschema_test(whole ? schemas->whole : schemas->patch, doc, root, arena) != JSONSCHEMA_VALID)
+        return false;
+    for (int i = 0; i < schemas->columns_count; i++) {
+        const struct json_node *value = json_get(doc, root, schemas->columns[i].field->name);
+        if (value && jsonschema_test(schemas->columns[i].program, doc, value, arena) != JSONSCHEMA_VALID)
+            return false;
+    }
+    return true;
+}
+
+/* What a sample leaves out may be anything. */
+static bool rules_fit(const struct resource *resource, const struct json_doc *doc, struct arena *arena)
+{
+    const struct rules *held = &resource->rules->held;
+    struct violations violations = { .arena = arena };
+    struct rule_input *inputs = ARENA_ARRAY(arena, struct rule_input, (size_t)resource->fields_count + 1);
+    for (int i = 0; inputs && i < held->fields_count; i++) {
+        const struct json_node *value = json_get(doc, json_root(doc), resource->fields[held->fields[i]].name);
+        inputs[held->fields[i]] = (struct rule_input){ doc, value, !value };
+    }
+    const struct rules_row row = { inputs, NULL, "", arena };
+    return inputs && rules_judge(held, &row, &violations) && !violations_any(&violations);
+}
+
 bool declared_fits(const struct resource *resource, struct bytes sample, bool whole)
 {
-    const struct resource_schemas *schemas = resource->schemas;
     struct arena arena;
     struct json_doc doc;
     struct json_error error;
     bool fits = true;
-    if (!schemas)
+    if (!resource->schemas && !resource->rules)
         return true;
     arena_init(&arena, 16 << 20);
-    if (json_parse(sample, NULL, &arena, &doc, &error)) {
-        const struct json_node *root = json_root(&doc);
-        if (schemas->has_body)
-            fits = jsonschema_test(whole ? schemas->whole : schemas->patch, &doc, root, &arena) ==
-                   JSONSCHEMA_VALID;
-        for (int i = 0; i < schemas->columns_count && fits; i++) {
-            const struct json_node *value = json_get(&doc, root, schemas->columns[i].field->name);
-            fits = !value ||
-                   jsonschema_test(schemas->columns[i].program, &doc, value, &arena) == JSONSCHEMA_VALID;
-        }
-    }
+    if (json_parse(sample, NULL, &arena, &doc, &error))
+        fits = (!resource->schemas || schemas_fit(resource->schemas, &doc, whole, &arena)) &&
+               (!resource->rules || rules_fit(resource, &doc, &arena));
     arena_done(&arena);
     return fits;
 }

@@ -3,6 +3,7 @@
 #include "features/openapi/declared.h"
 
 #include "model/json_schema.h"
+#include "model/resource_rules.h"
 #include "wire/filter.h"
 #include "wire/json_write.h"
 #include "wire/uri.h"
@@ -104,6 +105,10 @@ static void object_schema(struct document *doc, enum view view)
         text_byte(text, ']');
     if (view != VIEW_READ)
         text_lit(text, ",\"additionalProperties\":false");
+    if (view != VIEW_READ && resource->rules) {
+        text_lit(text, ",\"x-rules\":");
+        rules_write_json(text, &resource->rules->held);
+    }
     if (view == VIEW_READ && resource->description.size) {
         text_lit(text, ",\"description\":");
         json_write_string(text, resource->description);

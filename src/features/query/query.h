@@ -5,6 +5,7 @@
 #include "http/route.h"
 #include "kit/module.h"
 #include "model/plan_page.h"
+#include "model/rules.h"
 #include "model/schema.h"
 #include "model/violations.h"
 #include "pg/row.h"
@@ -77,7 +78,10 @@ struct query {
     int depth_column;                             /* of the result */
     const struct yaml_node *requires, *body_node; /* body_node: the schema of the body, as written */
     struct query_schema body;
-    struct bytes fallback_name; /* another file's, without .sql; empty: none */
+    struct shape_list rules_declared;
+    struct rule_fields rule_fields; /* the parameters, for rules */
+    struct rules *rules;            /* NULL: none */
+    struct bytes fallback_name;     /* another file's, without .sql; empty: none */
     const struct query *fallback;
     struct row_shape shape;
     uint32_t *column_types; /* as Describe said: an answer with others is of a schema we do not know yet */
@@ -106,6 +110,8 @@ struct query_set {
     struct resource_set *set; /* a reference: its catalog's types */
     struct jsonschema **programs;
     int programs_count, programs_room;
+    struct rules **rules; /* of the queries, to be ended */
+    int rules_count;
 };
 
 /* module.load, unload, document and explain. */
@@ -147,6 +153,16 @@ bool query_param_judge(const struct query_param *param, const struct query_value
 /* The text of a JSON parameter whose schema has nested defaults; unchanged when there are none. Errors: as
  * above. */
 bool query_fill(const struct query_param *param, struct query_value *value, struct arena *arena);
+
+/* The value as a rule sees it. Errors: as above. */
+bool query_input_make(const struct query_param *param, const struct query_value *value, struct arena *arena,
+                      struct rule_input *ret_input);
+/* ---- query_expressions.c ---- */
+/* The rules of a typed query. Errors: said in the diagnostics. */
+bool query_expressions_make(struct query_set *set, struct query *query, struct diagnostics *diagnostics);
+/* inputs: beside query->params. What is broken goes to the violations. Errors: false, PROBLEM_TOO_LARGE. */
+bool query_expressions_judge(const struct query *query, const struct rule_input *inputs,
+                             struct violations *violations);
 
 /* The paging of a typed query. */
 bool query_page_make(struct query_set *set, struct query *query, const struct pg_result *described,

@@ -243,6 +243,10 @@ static void operation_document(struct text *text, const struct query *query)
         text_lit(text, ",\"description\":");
         json_write_string(text, query->description);
     }
+    if (query->rules) {
+        text_lit(text, ",\"x-rules\":");
+        rules_write_json(text, query->rules);
+    }
     text_byte(text, ',');
     params_document(text, query);
     body_document(text, query);

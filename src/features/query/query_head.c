@@ -2,6 +2,7 @@
 #include "features/query/query_head.h"
 
 #include "base/clock.h"
+#include "model/rules.h"
 
 #define DECLARED_SCHEMA                                                                                      \
     "{\"anyOf\":[{\"type\":\"object\",\"properties\":{\"file\":{\"type\":\"string\"}},\"required\":["        \
@@ -100,6 +101,10 @@ static const struct shape_field head_fields[] = {
               .doc = "What Describe can't say of the :named parameters."),
     SHAPE_ANY(struct head, schema, .schema = DECLARED_SCHEMA,
               .doc = "The JSON Schema of the body of a POST, PUT or PATCH: rules between its parameters."),
+    SHAPE_LIST(struct head, rules, .shape = &rule_shape,
+               .doc =
+                   "What must hold between the parameters, as expressions; a rule is broken only when it is "
+                   "false."),
     SHAPE_MAPPING(struct head, page, .shape = &head_page_shape, .doc = "Keyset pages: after, before, limit."),
     SHAPE_INT(
         struct head, depth, .min = 0, .max = 100000,

@@ -27,7 +27,7 @@ struct head {
     struct head_limits limits;
     bool stream;
     int64_t timeout_ns, depth;
-    struct shape_list params;
+    struct shape_list params, rules;
     struct head_page page;
     const struct yaml_node *requires, *schema;
 };

@@ -173,6 +173,9 @@ void query_set_free(void *loaded)
             recur_unref(&set->room->recur, query->fallback->watch);
     }
     free(set->programs);
+    for (int i = 0; i < set->rules_count; i++)
+        rules_done(set->rules[i]);
+    free(set->rules);
     resource_set_unref(set->set);
     arena_done(&set->arena);
     free(set);

@@ -8,6 +8,7 @@
 struct reading {
     struct req *req;
     const struct query_param *param;
+    struct rule_input *input; /* of that parameter; NULL: no rules */
     struct violations violations;
 };
 
@@ -123,7 +124,7 @@ static bool value_read(struct reading *reading, const struct pg_param_reader *re
     if (!query_param_judge(param, &value, &reading->violations) || !query_fill(param, &value, &req->arena))
         return false;
     *ret_value = value.text;
-    return true;
+    return !reading->input || query_input_make(param, &value, &req->arena, reading->input);
 }
 
 /* One more than the guard allows, so that what would go deeper is seen. */
@@ -158,10 +159,16 @@ bool query_params_read(struct req *req, const struct query *query, struct bytes 
                                             .arg = &reading };
     bool sound = !doc.nodes || query_body_judge(query, &doc, &reading.violations);
     refuse_unknown(&reading, query, &doc);
-    for (int i = 0; i < query->params_count; i++)
+    struct rule_input *inputs =
+        query->rules ? ARENA_ARRAY(&req->arena, struct rule_input, (size_t)query->params_count + 1) : NULL;
+    for (int i = 0; i < query->params_count; i++) {
+        reading.input = inputs ? &inputs[i] : NULL;
         sound &= query->params[i].place == PLACE_OWN
                      ? own_value(req, query, &ret_values[i])
                      : value_read(&reading, &reader, &query->params[i], &ret_values[i]);
+    }
+    if (query->rules && (sound || violations_any(&reading.violations)))
+        sound &= inputs && query_expressions_judge(query, inputs, &reading.violations);
     if (violations_any(&reading.violations)) {
         const long long count = violations_tell(&reading.violations, doc.nodes ? &doc : NULL);
         return fail(doc.nodes ? &PROBLEM_VALIDATION : &PROBLEM_QUERY,

@@ -342,6 +342,7 @@ static void head_take(const struct reading *reading)
     query->cache_control = head->cache_control;
     query->requires = head->requires;
     query->body_node = reading->head->schema;
+    query->rules_declared = reading->head->rules;
     query->fallback_name = head->fallback;
     query->depth_max = head->depth;
     query->depth_name = head->depth_column;

@@ -156,6 +156,22 @@ bool query_param_judge(const struct query_param *param, const struct query_value
            fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
 }
 
+bool query_input_make(const struct query_param *param, const struct query_value *value, struct arena *arena,
+                      struct rule_input *ret_input)
+{
+    struct json_doc *doc = (struct json_doc *)(uintptr_t)value->doc;
+    const struct json_node *node = value->node;
+    const bool filled = node && param->schema.program && param->type->kind == PG_TYPE_JSON;
+    if (value->text.data && (!node || filled)) {
+        doc = ARENA_NEW(arena, struct json_doc);
+        if (!doc || !text_document(param->type, value->text, arena, doc))
+            return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
+        node = json_root(doc);
+    }
+    *ret_input = (struct rule_input){ doc, node, false };
+    return true;
+}
+
 /* ---- defaults ---- */
 
 bool query_fill(const struct query_param *param, struct query_value *value, struct arena *arena)

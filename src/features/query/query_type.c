@@ -208,6 +208,7 @@ static bool finish(const struct typing *typing, const struct pg_result *result)
 {
     struct query *query = typing->query;
     (void)query_schemas_make(typing->set, query, typing->diagnostics);
+    (void)query_expressions_make(typing->set, query, typing->diagnostics);
     for (int i = 0; i < query->params_count; i++)
         if (query->params[i].type)
             (void)query_rules_make(typing->set, &query->params[i], typing->diagnostics);
