@@ -163,7 +163,7 @@ test("a slow reader that leaves takes its file along, and its query, if that sti
   await gone(api, descriptors);
   const dragging = await Slow.get(api, `/v1/dragging?order=id&limit=${ROWS}`); // its last thousand rows would take fifty seconds
   await eventually(async () => (await now(api, "spill_held_bytes")) > 1e6, { withinMs: 20000 });
-  assert.ok((await active(api)) >= 1);
+  await eventually(async () => (await now(api, "spills")) === 1 && (await active(api)) >= 1, { withinMs: 20000 });
   dragging.close();
   await gone(api, descriptors);
   await eventually(async () => (await active(api)) === 0, { withinMs: 10000 });
