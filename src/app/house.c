@@ -313,6 +313,7 @@ int house_serve(struct app_conf *conf, bool dev, void (*ready)(struct house *hou
                          : processors > 64 ? 64
                                            : (int)processors;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write */
     if (!config_cursor_key(conf, &house->cursor_key) || !house_open(house)) {
         say_failure("start_failed");
         house_close(house);

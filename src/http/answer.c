@@ -187,7 +187,9 @@ bool answer_stream_flush(struct req *req)
         return fail(&PROBLEM_TOO_LARGE, "a part of the answer needs more memory than a request may have");
     if (!exchange->stream_begun)
         http_stream_begins(exchange);
-    return answer_code(exchange, false) && exchange->wire->flush(exchange);
+    if (!answer_code(exchange, false))
+        return false;
+    return unlikely(exchange->spilled) ? http_spill_flush(exchange) : exchange->wire->flush(exchange);
 }
 
 bool answer_streaming(const struct req *req)

@@ -35,6 +35,7 @@ static void lease_end(struct router_lease *lease)
 void exchange_return(struct exchange *exchange)
 {
     struct http_core *core = exchange->core;
+    check(!exchange->spilled);
     answer_coder_end(exchange);
     arena_done(&exchange->req.arena);
     if (exchange->spare.chunks)

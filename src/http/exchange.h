@@ -12,6 +12,7 @@
 #include "http/req.h"
 #include "http/route.h"
 #include "http/server.h"
+#include "http/spill.h"
 #include "net/conn.h"
 #include "net/listen.h"
 #include "net/tls.h"
@@ -33,6 +34,10 @@ struct exchange_wire {
     bool (*send)(struct exchange *exchange);
     /* What the stream has buffered, after the head when that is still unsent. */
     bool (*flush)(struct exchange *exchange);
+    /* Of a stream that spills, in its sender's fiber: what a flush left unsent, then bytes of the body. Both
+     * wait until the client's socket has them; false: the client is gone or too slow. */
+    bool (*resume)(struct exchange *exchange, struct iovec *rest, int rest_count);
+    bool (*deliver)(struct exchange *exchange, struct bytes data);
 };
 
 struct answer_field {
@@ -64,6 +69,11 @@ struct exchange {
     int64_t stream_sent;       /* body bytes handed to the wire */
     struct answer_coder coder; /* code NULL: none */
     bool stream_begun;         /* the stages have seen it */
+    bool spilled;              /* what is flushed goes to a file: see spill.h */
+    struct spill *spill;       /* NULL: never was */
+    int64_t full_since_ns;     /* the client's socket was full at each flush since; 0: it was not */
+    int64_t spill_again_ns;    /* not before, since it was refused */
+    char chunk_line[18];       /* of the chunk under way: stands as long as it is unsent */
     enum http_stage stage;
     struct timer goodbye; /* the client ended its direction: how long it may still want the answer */
 };
@@ -117,8 +127,9 @@ struct http_core {
     struct exchange *exchange_free;
     bool leaving; /* idle connections are closed, or given away, instead of kept */
     struct timer leave_again;
-    bool reported; /* as empty, to the drain */
-    bool detached; /* under server->lock: its loop ends, nothing may be posted to it */
+    int64_t spills, spill_held; /* answers that spill now; their bytes in files */
+    bool reported;              /* as empty, to the drain */
+    bool detached;              /* under server->lock: its loop ends, nothing may be posted to it */
 
     struct acceptor acceptors[HTTP_LISTENS_MAX];
     struct accepting {
@@ -152,6 +163,9 @@ struct http_server {
     _Atomic bool held;  /* nothing is accepted yet */
     _Atomic int heir;   /* where resting connections go when this process ends; 0: nowhere */
     struct heir *taker; /* from whom connections come */
+
+    _Atomic int64_t spill_held;    /* bytes in files, all cores */
+    _Atomic int64_t spill_told_ns; /* when the log may say again that something could not spill */
 };
 
 /* Counters with one writer: a plain load and store would do; relaxed keeps the readers sound. */
@@ -165,7 +179,8 @@ void http_core_is_empty(struct http_core *core);
 
 /* ---- server.c ---- */
 extern struct metric http_accepted, http_refused_full, http_malformed, http_timeouts, http_requests,
-    http_broken, http_inherited, http_h2_connections, http_h2_resets, http_h2_refused, http_h2_calmed;
+    http_broken, http_inherited, http_h2_connections, http_h2_resets, http_h2_refused, http_h2_calmed,
+    http_spilled, http_spill_answers, http_spills, http_spill_held, http_spill_refused;
 bool http_method_of(struct bytes name, enum http_method *ret_method);
 /* Builds the failure's answer for what never got a fiber; to be sent by its wire. Outside fibers. */
 void http_refuse(struct exchange *exchange, const struct problem *problem, const char *message);

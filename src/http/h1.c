@@ -13,9 +13,12 @@ static void closed(struct conn *conn);
 static void parse(struct h1 *h1);
 
 static const struct conn_events events = { .readable = readable, .broken = broken, .closed = closed };
-static const struct exchange_wire h1_wire = {
-    .body_read = h1_body_read, .body_next = h1_body_next, .send = h1_send, .flush = h1_flush
-};
+static const struct exchange_wire h1_wire = { .body_read = h1_body_read,
+                                              .body_next = h1_body_next,
+                                              .send = h1_send,
+                                              .flush = h1_flush,
+                                              .resume = h1_resume,
+                                              .deliver = h1_deliver };
 
 /* ---- states ---- */
 

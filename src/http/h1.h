@@ -77,5 +77,7 @@ bool h1_body_hopeless(const struct h1 *h1);
 /* ---- h1_answer.c ---- */
 bool h1_send(struct exchange *exchange);
 bool h1_flush(struct exchange *exchange);
+bool h1_resume(struct exchange *exchange, struct iovec *rest, int rest_count);
+bool h1_deliver(struct exchange *exchange, struct bytes data);
 /* The buffered answer, as much of it as the socket takes at once. Outside fibers. */
 void h1_send_now(struct h1 *h1);

@@ -129,35 +129,94 @@ static void build_head(struct h1 *h1, int64_t length, struct text *ret_head)
     write_head(ret_head, h1, length);
 }
 
-/* Writes all of it. The first attempt nearly always takes everything; what follows waits for the client. */
+static bool lost(struct h1 *h1)
+{
+    h1->exchange->gone = true;
+    h1->keep = false;
+    return fail(&PROBLEM_CANCELLED, "the connection is gone");
+}
+
+/* Waits for the client. */
+static bool write_rest(struct h1 *h1, struct iovec *parts, int count, int64_t late_ns)
+{
+    if (conn_write_all(&h1->conn, parts, count, late_ns))
+        return true;
+    const bool stopped = fiber_here() != h1->fiber && fiber_cancelled(); /* the sender of what was spilled */
+    if (!h1->exchange->gone &&
+        !stopped) { /* too slow: what the kernel still holds for it is thrown away, too */
+        metric_add(&http_timeouts, 1);
+        conn_abort(&h1->conn);
+    }
+    return lost(h1);
+}
+
+static size_t size_of(const struct iovec *parts, int count)
+{
+    size_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += parts[i].iov_len;
+    return size;
+}
+
+/* As much as the socket takes at once, nearly always all. *parts and *count become the rest. Errors: false
+ * when the client is gone. */
+static bool write_now(struct h1 *h1, struct iovec **parts, int *count)
+{
+    const size_t total = size_of(*parts, *count);
+    if (h1->exchange->gone)
+        return fail(&PROBLEM_CANCELLED, "the connection is gone");
+    ssize_t written = conn_write(&h1->conn, *parts, *count);
+    if (written == CONN_BROKEN)
+        return lost(h1);
+    core_count(h1->core->bytes_out_total, total); /* the rest goes, too, or the connection ends */
+    if (likely(written == (ssize_t)total)) {
+        *count = 0;
+        return true;
+    }
+    for (written = written < 0 ? 0 : written; *count && (size_t)written >= (*parts)->iov_len;
+         (*count)--, (*parts)++)
+        written -= (ssize_t)(*parts)->iov_len;
+    (*parts)->iov_base = (char *)(*parts)->iov_base + written;
+    (*parts)->iov_len -= (size_t)written;
+    return true;
+}
+
+/* Writes all of it. */
 static bool write_out(struct h1 *h1, struct iovec *parts, int count, int64_t late_in_ns)
 {
+    if (!write_now(h1, &parts, &count))
+        return false;
+    return !count || write_rest(h1, parts, count, core_now_ns() + late_in_ns);
+}
+
+/* The same of a piece of a stream: a client that was slow for so long gets the rest of it, and what follows,
+ * from a sender. */
+static bool write_piece(struct h1 *h1, struct iovec *parts, int count)
+{
     struct exchange *exchange = h1->exchange;
-    size_t total = 0;
-    for (int i = 0; i < count; i++)
-        total += parts[i].iov_len;
-    if (exchange->gone)
-        return fail(&PROBLEM_CANCELLED, "the connection is gone");
-    ssize_t written = conn_write(&h1->conn, parts, count);
-    bool done = written == (ssize_t)total;
-    if (!done && written != CONN_BROKEN) {
-        for (written = written < 0 ? 0 : written; count && (size_t)written >= parts->iov_len;
-             count--, parts++)
-            written -= (ssize_t)parts->iov_len;
-        parts->iov_base = (char *)parts->iov_base + written;
-        parts->iov_len -= (size_t)written;
-        done = conn_write_all(&h1->conn, parts, count, core_now_ns() + late_in_ns);
-        if (!done && !exchange->gone) { /* too slow: what the kernel still holds for it is thrown away, too */
-            metric_add(&http_timeouts, 1);
-            conn_abort(&h1->conn);
+    if (!write_now(h1, &parts, &count))
+        return false;
+    if (!count) {
+        exchange->full_since_ns = 0;
+        return true;
+    }
+    const int64_t began_ns = core_now_ns();
+    const int64_t late_ns = began_ns + h1->core->server->conf.write_timeout_ns;
+    const int64_t spill_ns = http_spill_at(exchange, began_ns);
+    if (spill_ns && spill_ns < late_ns) {
+        if (conn_write_all(&h1->conn, parts, count, spill_ns)) {
+            http_spill_waited(exchange, began_ns);
+            return true;
+        }
+        if (!exchange->gone && !fiber_cancelled()) {
+            failure_clear(); /* that wait ended by its own time */
+            if (http_spill_start(exchange, parts, count))
+                return true;
         }
     }
-    if (!done) {
-        exchange->gone = true;
-        h1->keep = false;
-        return fail(&PROBLEM_CANCELLED, "the connection is gone");
-    }
-    core_count(h1->core->bytes_out_total, total);
+    if (!write_rest(h1, parts, count, late_ns))
+        return false;
+    http_spill_waited(exchange, began_ns);
     return true;
 }
 
@@ -192,9 +251,8 @@ static bool write_stream(struct h1 *h1, bool last)
     struct exchange *exchange = h1->exchange;
     const bool chunked = h1->head.minor == 1,
                silent = exchange->req.method == HTTP_HEAD || !has_body(exchange);
-    struct iovec parts[5];
+    struct iovec parts[SPILL_REST_MAX];
     struct text head;
-    char size_line[18];
     int count = 0;
     if (!exchange->head_sent) {
         h1->keep &= chunked;
@@ -209,7 +267,8 @@ static bool write_stream(struct h1 *h1, bool last)
     const struct bytes data = text_bytes(&exchange->text);
     if (data.size && !silent) {
         if (chunked)
-            parts[count++] = (struct iovec){ size_line, chunked_write_size(size_line, data.size) };
+            parts[count++] =
+                (struct iovec){ exchange->chunk_line, chunked_write_size(exchange->chunk_line, data.size) };
         parts[count++] = (struct iovec){ (char *)data.data, data.size };
         if (chunked)
             parts[count++] = (struct iovec){ (char *)"\r\n", 2 };
@@ -218,7 +277,30 @@ static bool write_stream(struct h1 *h1, bool last)
         parts[count++] = (struct iovec){ (char *)"0\r\n\r\n", 5 };
     exchange->stream_sent += (int64_t)data.size;
     text_clear(&exchange->text);
+    if (data.size && !silent && !last)
+        return write_piece(h1, parts, count);
     return count == 0 || write_out(h1, parts, count, h1->core->server->conf.write_timeout_ns);
+}
+
+bool h1_resume(struct exchange *exchange, struct iovec *rest, int rest_count)
+{
+    struct h1 *h1 = exchange->carrier;
+    return write_rest(h1, rest, rest_count, core_now_ns() + h1->core->server->conf.write_timeout_ns);
+}
+
+bool h1_deliver(struct exchange *exchange, struct bytes data)
+{
+    struct h1 *h1 = exchange->carrier;
+    char size_line[18];
+    struct iovec parts[3];
+    int count = 0;
+    const bool chunked = h1->head.minor == 1;
+    if (chunked)
+        parts[count++] = (struct iovec){ size_line, chunked_write_size(size_line, data.size) };
+    parts[count++] = (struct iovec){ (char *)data.data, data.size };
+    if (chunked)
+        parts[count++] = (struct iovec){ (char *)"\r\n", 2 };
+    return write_out(h1, parts, count, h1->core->server->conf.write_timeout_ns);
 }
 
 bool h1_flush(struct exchange *exchange)

@@ -93,3 +93,5 @@ bool h2_body_next(struct exchange *exchange, int64_t bytes_max, struct bytes *re
 /* ---- h2_answer.c ---- */
 bool h2_send(struct exchange *exchange);
 bool h2_flush(struct exchange *exchange);
+bool h2_resume(struct exchange *exchange, struct iovec *rest, int rest_count);
+bool h2_deliver(struct exchange *exchange, struct bytes data);

@@ -142,12 +142,17 @@ bool h2_send(struct exchange *exchange)
     return send_whole(exchange); /* a stream that never was flushed is whole: it gets a length */
 }
 
+/* When what is pushed now is late. */
+static int64_t late_ns_of(const struct h2_stream *stream)
+{
+    return core_now_ns() + stream->h2->core->server->conf.write_timeout_ns;
+}
+
 /* Waits until the framing has taken what was pushed: as fast as the client's windows and its socket let it.
  */
-static bool wait_taken(struct h2_stream *stream)
+static bool wait_taken(struct h2_stream *stream, int64_t late_ns)
 {
     struct http2_stream *framing = &stream->framing;
-    const int64_t late_ns = core_now_ns() + stream->h2->core->server->conf.write_timeout_ns;
     while (framing->out.size && !framing->is_closed) {
         signal_reset(&stream->taken);
         if (signal_wait(&stream->taken, "client.write", late_ns))
@@ -156,11 +161,50 @@ static bool wait_taken(struct h2_stream *stream)
             break;
         if (failure_here->problem == &PROBLEM_TIMEOUT && !fiber_cancelled())
             metric_add(&http_timeouts, 1);
-        http2_reset(stream->h2->session, framing, HTTP2_CANCEL);
-        h2_touch(stream->h2);
+        if (fiber_here() == stream->fiber || !fiber_cancelled()) { /* else the handler says how it ends */
+            http2_reset(stream->h2->session, framing, HTTP2_CANCEL);
+            h2_touch(stream->h2);
+        }
         return false;
     }
     return !framing->is_closed && !framing->is_reset;
+}
+
+bool h2_resume(struct exchange *exchange, struct iovec *rest, int rest_count)
+{
+    struct h2_stream *stream = exchange->carrier;
+    (void)rest, (void)rest_count; /* the framing has it */
+    return wait_taken(stream, late_ns_of(stream));
+}
+
+bool h2_deliver(struct exchange *exchange, struct bytes data)
+{
+    struct h2_stream *stream = exchange->carrier;
+    if (exchange->gone || stream->framing.is_closed || stream->framing.is_reset)
+        return false;
+    http2_push(stream->h2->session, &stream->framing, data, false);
+    h2_touch(stream->h2);
+    return wait_taken(stream, late_ns_of(stream));
+}
+
+/* Whether the client was slow for so long that the rest, and what follows, is left to a sender. */
+static bool spill(struct exchange *exchange, int64_t began_ns, int64_t late_ns)
+{
+    struct h2_stream *stream = exchange->carrier;
+    const struct http2_stream *framing = &stream->framing;
+    const int64_t at_ns = http_spill_at(exchange, began_ns);
+    if (!at_ns || at_ns >= late_ns)
+        return false;
+    while (framing->out.size && !framing->is_closed) {
+        signal_reset(&stream->taken);
+        if (signal_wait(&stream->taken, "client.write", at_ns))
+            continue;
+        if (framing->is_closed || fiber_cancelled())
+            return false;
+        failure_clear(); /* that wait ended by its own time */
+        return http_spill_start(exchange, NULL, 0);
+    }
+    return false;
 }
 
 bool h2_flush(struct exchange *exchange)
@@ -173,10 +217,14 @@ bool h2_flush(struct exchange *exchange)
         return gone(exchange);
     exchange->stream_sent += (int64_t)data.size;
     if (data.size && !is_silent(exchange)) {
+        const int64_t began_ns = core_now_ns(), late_ns = late_ns_of(stream);
         http2_push(stream->h2->session, &stream->framing, data, false);
         h2_touch(stream->h2);
-        if (!wait_taken(stream))
+        if (spill(exchange, began_ns, late_ns))
+            return true;
+        if (!wait_taken(stream, late_ns))
             return gone(exchange);
+        http_spill_waited(exchange, began_ns);
     }
     text_clear(&exchange->text);
     return true;

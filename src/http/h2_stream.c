@@ -3,9 +3,12 @@
 
 #include "http/h2.h"
 
-static const struct exchange_wire h2_wire = {
-    .body_read = h2_body_read, .body_next = h2_body_next, .send = h2_send, .flush = h2_flush
-};
+static const struct exchange_wire h2_wire = { .body_read = h2_body_read,
+                                              .body_next = h2_body_next,
+                                              .send = h2_send,
+                                              .flush = h2_flush,
+                                              .resume = h2_resume,
+                                              .deliver = h2_deliver };
 
 static struct h2_stream *stream_of(struct http2_stream *framing)
 {
@@ -105,6 +108,7 @@ void h2_stream_lose(struct h2_stream *stream)
         return;
     }
     stream->exchange->gone = true;
+    signal_set(&stream->taken); /* who sends may not be who is cancelled */
     fiber_cancel(stream->fiber, &PROBLEM_CANCELLED);
 }
 
@@ -255,9 +259,8 @@ static bool receive(struct h2_stream *stream, int64_t started_ns, int64_t receiv
 {
     const struct http_conf *conf = &stream->h2->core->server->conf;
     const int64_t silence_ns = core_now_ns() + conf->body_timeout_ns;
-    const int64_t pace_ns =
-        started_ns + conf->body_timeout_ns +
-        (int64_t)((double)received / (double)conf->body_rate_min * (double)NS_PER_S);
+    const int64_t pace_ns = started_ns + conf->body_timeout_ns +
+                            (int64_t)((double)received / (double)conf->body_rate_min * (double)NS_PER_S);
     signal_reset(&stream->arrived);
     if (signal_wait(&stream->arrived, "client.body", silence_ns < pace_ns ? silence_ns : pace_ns))
         return true;

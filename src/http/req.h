@@ -112,9 +112,11 @@ void answer_borrow(struct req *req, struct bytes body);
 WAITS bool answer_stream_start(struct req *req);
 /* The buffer to append to; flush when it is larger than http.stream_flush (64 KiB). */
 struct text *answer_stream_text(struct req *req);
-/* Hands the buffer to the socket; waits while more than that is unsent. Errors: false when the client is gone
- * or too slow (knob http.write_timeout). If a handler returns false after answer_stream_start(), the
- * connection is cut without the final chunk: visibly broken, never a well-formed half. */
+/* Hands the buffer to the socket; waits while more than that is unsent, for http.spill_after at most: then
+ * this and what follows is kept in a file until the client takes it, within limits. Errors: false when the
+ * client is gone or too slow (knob http.write_timeout). If a handler returns false after
+ * answer_stream_start(), the connection is cut without the final chunk: visibly broken, never a well-formed
+ * half. */
 WAITS bool answer_stream_flush(struct req *req);
 bool answer_streaming(const struct req *req);
 

@@ -202,6 +202,8 @@ void http_serve(struct exchange *exchange)
     run_after(exchange);
     if (!exchange->cut && !answer_code(exchange, true))
         exchange->cut = true;
+    if (unlikely(exchange->spilled))
+        http_spill_finish(exchange);
     (void)!exchange->wire->send(exchange);
     for (const struct http_filter *filter = exchange->core->server->sent; filter->run; filter++)
         (void)filter->run(req, filter->room);

@@ -58,6 +58,21 @@ const struct knob http_knobs[] = {
               .doc = "Requests being served at once, in the whole process; past it 503. Probes are exempt."),
     HTTP_KNOB("stream_flush", stream_flush, .kind = KNOB_SIZE, .min = 1024, .max = 16 * MIB, .preset = 65536,
               .unit = "bytes", .doc = "How much of a streamed answer is gathered before it is sent."),
+    HTTP_KNOB("spill_after", spill_after_ns, .kind = KNOB_DURATION, .min = 0, .max = 600 * NS_PER_S,
+              .preset = NS_PER_S, .unit = "time",
+              .doc = "How long a client's socket may stay full while a streamed answer is made; then the "
+                     "rest of it is made at once into a file, its session goes back to the pool, and the "
+                     "client reads the file at its own pace. 0: never."),
+    HTTP_KNOB("spill_answer_max", spill_answer_max, .kind = KNOB_SIZE, .min = 65536, .max = 1024 * 1024 * MIB,
+              .preset = 256 * MIB, .unit = "bytes",
+              .doc = "The most of one answer that is in a file at once; past it the answer is made at its "
+                     "client's pace."),
+    HTTP_KNOB("spill_total_max", spill_total_max, .kind = KNOB_SIZE, .min = 65536,
+              .max = 64LL * 1024 * 1024 * MIB, .preset = 2048 * MIB, .unit = "bytes",
+              .doc = "The same, of all answers of the process together."),
+    HTTP_KNOB("spill_folder", spill_folder, .kind = KNOB_TEXT, .preset_text = "",
+              .doc = "Where such files are, without a name and gone with their answer: on a disk, since on "
+                     "a tmpfs they are memory. Empty: TMPDIR, or else /var/tmp."),
     HTTP_KNOB(
         "drain_delay", drain_delay_ns, .kind = KNOB_DURATION, .min = 0, .max = 600 * NS_PER_S, .preset = 0,
         .unit = "time",
@@ -106,10 +121,34 @@ struct metric http_h2_calmed =
     COUNTER("h2_calmed", "connections", "HTTP/2 connections ended with ENHANCE_YOUR_CALM.");
 struct metric http_inherited =
     COUNTER("inherited", "connections", "Resting connections taken over from the process before this one.");
-struct metric *const http_metrics[] = { &http_accepted,   &http_refused_full,   &http_malformed,
-                                        &http_timeouts,   &http_requests,       &http_broken,
-                                        &http_inherited,  &http_h2_connections, &http_h2_resets,
-                                        &http_h2_refused, &http_h2_calmed,      NULL };
+struct metric http_spilled =
+    COUNTER("spilled", "bytes", "Bytes of answers that were written to files since their clients were slow.");
+struct metric http_spill_answers =
+    COUNTER("spill_answers", "answers", "How often the rest of an answer went to a file.");
+struct metric http_spills = GAUGE("spills", "answers", "Answers that are in a file now.");
+struct metric http_spill_held = GAUGE("spill_held", "bytes", "Bytes of answers that are in files now.");
+struct metric http_spill_refused =
+    COUNTER("spill_refused", "answers",
+            "Answers of slow clients that could not go (on) to a file and were made at their pace, by cause: "
+            "answer_max, total_max (knobs), folder (no file there), disk (a write failed), memory (of the "
+            "request), busy (no fiber or helper thread).");
+struct metric *const http_metrics[] = { &http_accepted,
+                                        &http_refused_full,
+                                        &http_malformed,
+                                        &http_timeouts,
+                                        &http_requests,
+                                        &http_broken,
+                                        &http_inherited,
+                                        &http_h2_connections,
+                                        &http_h2_resets,
+                                        &http_h2_refused,
+                                        &http_h2_calmed,
+                                        &http_spilled,
+                                        &http_spill_answers,
+                                        &http_spills,
+                                        &http_spill_held,
+                                        &http_spill_refused,
+                                        NULL };
 
 /* Counts, or copies when `into` is there, the filters of stages [from, to), stably ordered, with the built-in
  * one first in its stage. */
@@ -159,6 +198,7 @@ bool http_server_open(const struct http_conf *conf, const struct http_listen *li
     struct http_server *server = calloc(1, sizeof *server);
     check(server != NULL);
     server->conf = *conf;
+    server->conf.spill_folder = http_spill_folder(conf->spill_folder);
     pthread_mutex_init(&server->lock, NULL);
     take_filters(server, filters);
     for (int i = 0; i < listens_count; i++) {
@@ -175,6 +215,7 @@ bool http_server_open(const struct http_conf *conf, const struct http_listen *li
     }
     for (struct metric *const *metric = http_metrics; *metric; metric++)
         metric_open(*metric);
+    http_spill_metrics_open();
     *ret_server = server;
     return true;
 }

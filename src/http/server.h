@@ -59,6 +59,8 @@ struct http_conf {
     int64_t half_close_grace_ns;
     int64_t body_rate_min; /* bytes per second, below which a body is too slow (slow-loris) */
     int64_t requests_per_connection, in_flight_max, stream_flush;
+    int64_t spill_after_ns, spill_answer_max, spill_total_max;
+    const char *spill_folder;
     int64_t drain_delay_ns, drain_timeout_ns;
     bool h2;
     int64_t h2_streams_max, h2_stream_window, h2_connection_window, h2_control_burst, h2_reset_burst;

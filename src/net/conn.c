@@ -184,7 +184,7 @@ bool conn_write_all(struct conn *conn, struct iovec *parts, int count, int64_t l
             written = 0;
         while (count && (size_t)written >= parts->iov_len) {
             written -= (ssize_t)parts->iov_len;
-            parts++;
+            parts++->iov_len = 0;
             count--;
         }
         if (!count)

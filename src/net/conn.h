@@ -73,8 +73,8 @@ ssize_t conn_write(struct conn *conn, const struct iovec *parts, int count);
  * (PROBLEM_CANCELLED). */
 WAITS bool conn_wait(struct conn *conn, enum conn_interest interest, const char *what, int64_t late_ns);
 
-/* Writes all of it, waiting as needed. late_ns: when all must be written. parts is used up. Errors: as
- * conn_wait(). */
+/* Writes all of it, waiting as needed. late_ns: when all must be written. parts is used up; after a failure
+ * it holds what was not written, and nothing else. Errors: as conn_wait(). */
 WAITS bool conn_write_all(struct conn *conn, struct iovec *parts, int count, int64_t late_ns);
 
 /* Ends our direction: the peer reads to its end. */

@@ -6,6 +6,7 @@ import https from "node:https";
 import { Client, SLOWNESS, TOP, assert, eventually, folder, lintel, serve, sleep, startPostgres, test } from "../lib/lintel.mjs";
 import { arm, atRest, ctl, disarm, held, hits } from "../lib/inject.mjs";
 import { proxyOf } from "../lib/proxy.mjs";
+import { Slow } from "../lib/slow.mjs";
 import { usualCertificate } from "../lib/tls.mjs";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -74,6 +75,7 @@ const MAY = {
   "compress.stream": [], "kit.ask.block": [], "kit.ask.each": [], "kit.ask.spin": [], "tls.handshake": [BROKEN], "tls.session": [BROKEN], "fiber.stack": ["overloaded"], "fiber.start": ["overloaded"], "fiber.wake": [], "http.body.late": ["request_timeout"], "net.accept": [BROKEN], "net.open": [BROKEN], "net.read": [BROKEN], "net.read.again": [],
   "net.write": [BROKEN], "net.write.again": [], "net.write.partial": [], "offload.queue": [], "timer.early": [...TIME, BROKEN],
   "pg.budget": DATABASE, "pg.commit.lost": ["outcome_unknown"], "pg.connect": DATABASE, "pg.handshake": DATABASE, "pg.receive": [...DATABASE, BROKEN], "pg.resolve": DATABASE, "pg.send": [...DATABASE, BROKEN], "pg.send.full": [], "pg.setup": DATABASE,
+  "spill.open": [], "spill.read": [BROKEN], "spill.write": [],
 };
 
 function judge(reply, it, may, title) {
@@ -117,12 +119,12 @@ async function once(api, db, make, may, { list, title, point, meanwhile }) {
 const PASSES_MAX = 400;
 const failures = [];
 /** The point fails at its first pass, its second, … until the request gets by without meeting it. */
-async function walk(t, api, db, point, names, { meanwhile, before, rest } = {}) {
+async function walk(t, api, db, point, names, { meanwhile, before, rest, requests = REQUESTS, next = (n) => n + 1 } = {}) {
   const may = MAY[point], counts = {}, wrong = [];
   for (const name of names) {
-    for (let n = 1; ; n++) {
-      assert.ok(n < PASSES_MAX, `${point}, ${name}: still passed ${n} times`);
-      const { hit, outcome } = await once(api, db, REQUESTS[name], may, { list: `${point}:${n}`, title: `${point}:${n}, ${name}`, point, meanwhile }).catch((error) => { wrong.push(error.message); if (!api.running || wrong.length > 60) throw error; return { hit: 1, outcome: "wrong" }; });
+    for (let n = 1, tries = 0; ; n = next(n)) {
+      assert.ok(++tries < PASSES_MAX, `${point}, ${name}: still passed ${n} times`);
+      const { hit, outcome } = await once(api, db, requests[name], may, { list: `${point}:${n}`, title: `${point}:${n}, ${name}`, point, meanwhile }).catch((error) => { wrong.push(error.message); if (!api.running || wrong.length > 60) throw error; return { hit: 1, outcome: "wrong" }; });
       counts[outcome] = (counts[outcome] ?? 0) + 1;
       if (!hit) break;
       await rest?.();
@@ -199,6 +201,40 @@ test("over TLS the same fails at every pass, and only what it must", { timeoutMs
   const usual = await usualCertificate(folder(t));
   const { api, db, before } = await start(t, { tls: usual.client, config: config({ tls: usual.config }) });
   for (const point of ["tls.session", "tls.handshake", "net.read", "net.read.again", "net.write", "net.write.again", "net.write.partial", "arena.ceiling"]) await walk(t, api, db, point, ["get", "export", "create, dripped"], { before });
+  await endsWell(api);
+});
+
+/** A reader so slow that its answer spills, or is refused that; then it reads on. Kept apart, since it takes its time. */
+const slowly = (server) => (api) => ({
+  ask: async () => {
+    const slow = await Slow.get(api, "/v1/vast", { every: 10 });
+    let waits = 0;
+    await eventually(async () => {
+      const mine = (await ctl(server, "queries")).requests.find(({ route }) => route === "GET /v1/vast");
+      const hit = (await ctl(server, "inject")).points.some((point) => point.hit);
+      waits += hit && mine?.waits_for === "client.write" ? 1 : 0;
+      return slow.socket.destroyed || (!mine && slow.size > 0) || mine?.waits_for === "client.spill" || waits === 10;
+    }, { withinMs: 10000 }).catch((error) => { slow.close(); throw error; });
+    const { status, body, complete } = await slow.rest();
+    if (!complete) throw Object.assign(new Error("cut off"), { code: slow.error?.code ?? "CUT" });
+    const text = body.toString();
+    return { status, text, get json() { return JSON.parse(text); } };
+  },
+  wants: (r) => r.json.data.length === 8000,
+});
+const VAST = { "queries/vast.sql": "/* access: public\n   stream: true */ select n as id, repeat(md5(n::text), 60) as body from generate_series(1, 8000) as n" };
+const spilling = { app: { ...APP, ...VAST }, config: config({ http: { spill_after: "20ms" } }) };
+const doubling = (server) => ({ requests: { slowly: slowly(server) }, next: (n) => n * 2 });
+
+test("what a slow reader's answer is written to fails, and only what it must", { timeoutMs: 120000 }, async (t) => {
+  const { api, db, before } = await start(t, spilling);
+  for (const point of ["spill.open", "spill.write", "spill.read", "offload.queue", "fiber.start", "fiber.stack", "arena.ceiling"]) await walk(t, api, db, point, ["slowly"], { ...doubling(api), before });
+  await endsWell(api);
+});
+
+test("around a slow reader the rest fails, too", { timeoutMs: 120000 }, async (t) => {
+  const { api, db, before } = await start(t, spilling);
+  for (const point of ["fiber.wake", "fiber.late", "fiber.cancel", "fiber.deadline", "timer.early", "net.write", "net.write.again", "net.write.partial", "pg.receive"]) await walk(t, api, db, point, ["slowly"], { ...doubling(api), before });
   await endsWell(api);
 });
 
