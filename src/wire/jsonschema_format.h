@@ -1,6 +1,6 @@
 #pragma once
 /* jsonschema_format.h - what the names of `format` mean, one function each, over a string's bytes (valid
- * UTF-8). Private to jsonschema_*.c. Pure: no allocation, no locale. */
+ * UTF-8). Private to jsonschema_*.c and rule_*.c. Pure: no allocation, no locale. */
 #include "base/bytes.h"
 
 /* RFC 3339, 5.6; leap seconds only where UTC has them; duration: appendix A. */

@@ -1,6 +1,6 @@
 #pragma once
 /* jsonschema_number.h - JSON numbers as exact decimals: mantissa times a power of ten, of any size. Private
- * to jsonschema_*.c.
+ * to jsonschema_*.c and rule_*.c.
  *
  * What was written is normal form once leading and trailing zeros are left out, so equality is that of digits
  * and exponent. Up to 18 digits fit a machine word and take the fast way; more are compared as text. */

@@ -1,5 +1,6 @@
 #pragma once
-/* jsonschema_program.h - a compiled schema, as the files of jsonschema_*.c share it. Private to them.
+/* jsonschema_program.h - a compiled schema, as the files of jsonschema_*.c share it. Private to them;
+ * patterns are rule_*.c's too.
  *
  * A program is a graph of `struct js_schema`. Each holds rules sorted by the type they judge, so that a value
  * meets only those of its own type; what is rare stands behind one flag. Nothing in it changes once
