@@ -58,7 +58,7 @@ void h2_stream_free(struct h2_stream *stream)
 void h2_stream_forget(struct h2_stream *stream)
 {
     drop_exchange(stream);
-    free(stream);
+    account_free(&http_memory, stream, sizeof *stream);
 }
 
 /* nghttp2 counts the streams it has; we also those whose client took them back while their work goes on. */
@@ -74,8 +74,7 @@ struct http2_stream *h2_stream_open(void *owner)
     if (stream)
         core->h2_stream_free = stream->next;
     else
-        stream = malloc(sizeof *stream);
-    check(stream != NULL);
+        stream = account_malloc(&http_memory, sizeof *stream);
     *stream = (struct h2_stream){ .h2 = h2, .next = h2->streams, .prev = &h2->streams, .late.fire = late };
     if (stream->next)
         stream->next->prev = &stream->next;
@@ -255,9 +254,8 @@ static bool receive(struct h2_stream *stream, int64_t started_ns, int64_t receiv
 {
     const struct http_conf *conf = &stream->h2->core->server->conf;
     const int64_t silence_ns = core_now_ns() + conf->body_timeout_ns;
-    const int64_t pace_ns =
-        started_ns + conf->body_timeout_ns +
-        (int64_t)((double)received / (double)conf->body_rate_min * (double)NS_PER_S);
+    const int64_t pace_ns = started_ns + conf->body_timeout_ns +
+                            (int64_t)((double)received / (double)conf->body_rate_min * (double)NS_PER_S);
     signal_reset(&stream->arrived);
     if (signal_wait(&stream->arrived, "client.body", silence_ns < pace_ns ? silence_ns : pace_ns))
         return true;
