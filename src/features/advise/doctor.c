@@ -11,7 +11,7 @@
 #define ANSWER_NS    (60 * NS_PER_S)
 #define ANSWER_BYTES (64 << 20)
 
-static const char *const topics[] = { "capacity", "latency", "pool", "routes", NULL };
+static const char *const topics[] = { "capacity", "latency", "memory", "pool", "routes", NULL };
 
 /* The members that this side needs; false when the answer is not a doctor's. */
 static bool read_answer(struct bytes answer, struct arena *arena, bool *ret_found, struct bytes *ret_text)
@@ -101,12 +101,13 @@ static int doctor_run(int argc, char **argv)
 
 const struct command command_doctor = {
     .name = "doctor",
-    .usage = "doctor [capacity|latency|pool|routes] [--app DIR] [--json]",
+    .usage = "doctor [capacity|latency|memory|pool|routes] [--app DIR] [--json]",
     .summary = "Says what is wrong with the running server, and what to do about it.",
     .help = "  capacity    what saturates first, at how many requests/s; whether replicas, code or the "
             "database need "
             "care\n"
             "  latency     where time goes: network, database, app, pool or machine\n"
+            "  memory      whether it grows, and who holds what grows: a call site, a room, or nobody known\n"
             "  pool        whether connections are too few, or held too long and by which query\n"
             "  routes      each route's requests/s, p50, p99, split of time, errors, N+1, stalls\n\n"
             "  --app DIR   the app folder whose server is meant; default: this one\n"
