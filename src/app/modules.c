@@ -36,7 +36,8 @@ static const struct module model_module = {
     .problems = model_problems,
 };
 
-extern const struct module admit_module, advise_module, database_module, loop_module, observe_module;
+extern const struct module admit_module, advise_module, database_module, loop_module, memory_module,
+    observe_module;
 extern const struct module rest_module, query_module, openapi_module, compress_module, tls_module;
 
 /* clang-format off */
@@ -54,6 +55,7 @@ const struct module *const modules[] = {
     &advise_module,
     &database_module,
     &loop_module,
+    &memory_module,
     &admit_module,   /* behind those whose routes it counts */
     &observe_module, /* last: it gives a record to every route the others added */
     NULL,

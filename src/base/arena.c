@@ -2,8 +2,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "base/account.h"
 #include "base/inject.h"
 
 #ifdef __has_feature
@@ -27,6 +27,9 @@ struct arena_chunk {
 #define HEADER 16
 _Static_assert(sizeof(struct arena_chunk) <= HEADER, "the header keeps 16-byte alignment");
 #define POOL_CHUNKS_MAX 1024 /* 16 MiB a thread, then chunks go back to malloc */
+
+static struct account arenas =
+    ACCOUNT("arenas", "Requests, snapshots of the catalog, and the chunks kept for the next requests.");
 
 static _Thread_local struct {
     struct arena_chunk *free;
@@ -54,7 +57,7 @@ static void chunk_free(struct arena_chunk *chunk)
         }
     }
     UNPOISON((char *)chunk, chunk->size);
-    free(chunk);
+    account_free(&arenas, chunk, chunk->size);
 }
 
 void arena_done(struct arena *arena)
@@ -81,8 +84,7 @@ static struct arena_chunk *chunk_new(size_t size)
         }
     }
     pool.stats.mallocs_total++;
-    chunk = malloc(size);
-    check(chunk != NULL); /* with overcommit, a failing malloc of bounded size means the machine is lost */
+    chunk = account_malloc(&arenas, size);
     chunk->size = size;
     return chunk;
 }
@@ -191,7 +193,7 @@ void arena_pool_drop(void)
         struct arena_chunk *chunk = pool.free;
         pool.free = chunk->next;
         UNPOISON((char *)chunk, chunk->size);
-        free(chunk);
+        account_free(&arenas, chunk, chunk->size);
     }
     pool.stats.chunks_pooled = 0;
 }

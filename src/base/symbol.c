@@ -112,10 +112,22 @@ static const struct function *find(uint64_t at)
     return past < function->size || (function->size == 0 && past < 4096) ? function : NULL;
 }
 
-void symbol_write(const void *address, bool is_return, bool with_offset, char text[static SYMBOL_TEXT_BYTES])
+static void program_read_once(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, read_program);
+}
+
+bool symbol_is_own(const void *return_address)
+{
+    program_read_once();
+    const uintptr_t at = (uintptr_t)return_address - 1;
+    return at >= base && find(at - base) != NULL;
+}
+
+void symbol_write(const void *address, bool is_return, bool with_offset, char text[static SYMBOL_TEXT_BYTES])
+{
+    program_read_once();
     const uintptr_t at = (uintptr_t)address - (is_return ? 1 : 0);
     const struct function *function = at >= base ? find(at - base) : NULL;
     Dl_info info;

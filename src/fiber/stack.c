@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/account.h"
 #include "base/inject.h"
 
 #if __has_include(<valgrind/valgrind.h>)
@@ -13,11 +14,16 @@
 #endif
 
 #define GUARD_BYTES 4096
+#define PAGE_BYTES  4096
 #define MAP_BYTES   (GUARD_BYTES + STACK_BYTES)
 #define PAINT       0xa5
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13: a guard without splitting the mapping */
 #endif
+
+/* What is touched of it is known to the kernel alone: the page that each has touched is counted. */
+static struct account stacks =
+    ACCOUNT("stacks", "Of fibers, those kept for the next ones included: one page each.");
 
 static struct stack *stack_new(void)
 {
@@ -31,6 +37,7 @@ static struct stack *stack_new(void)
     struct stack *stack = (struct stack *)(void *)(map + MAP_BYTES - sizeof(struct stack));
     *stack = (struct stack){ .low = map + GUARD_BYTES, .map = map };
     stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->low, stack);
+    account_add(&stacks, PAGE_BYTES);
     return stack;
 }
 
@@ -54,6 +61,7 @@ static void stack_free(struct stack *stack)
 {
     VALGRIND_STACK_DEREGISTER(stack->valgrind_id);
     munmap(stack->map, MAP_BYTES);
+    account_add(&stacks, -PAGE_BYTES);
 }
 
 void stack_return(struct stack_pool *pool, struct stack *stack)

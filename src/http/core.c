@@ -5,6 +5,8 @@
 
 #include "http/exchange.h"
 
+struct account http_memory = ACCOUNT("clients", "Connections of clients, and requests beside their arenas.");
+
 /* ---- exchanges ---- */
 
 struct exchange *exchange_borrow(struct http_core *core)
@@ -13,8 +15,7 @@ struct exchange *exchange_borrow(struct http_core *core)
     if (exchange)
         core->exchange_free = exchange->next;
     else
-        exchange = malloc(sizeof *exchange);
-    check(exchange != NULL);
+        exchange = account_malloc(&http_memory, sizeof *exchange);
     *exchange = (struct exchange){ .core = core, .status = 200, .type = "application/json" };
     exchange->req.exchange = exchange;
     arena_init(&exchange->req.arena, (size_t)core->server->conf.request_memory);
@@ -335,7 +336,7 @@ void http_core_free(struct http_core *core)
     while (core->exchange_free) {
         struct exchange *exchange = core->exchange_free;
         core->exchange_free = exchange->next;
-        free(exchange);
+        account_free(&http_memory, exchange, sizeof *exchange);
     }
     lease_end(core->lease);
     free(core);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/account.h"
 #include "base/clock.h"
 #include "fiber/fiber.h"
 #include "http/req.h"
@@ -16,6 +17,9 @@
 #include "net/conn.h"
 #include "net/listen.h"
 #include "net/tls.h"
+
+/* What clients' connections and their requests hold beside arenas and TLS; the free ones kept included. */
+extern struct account http_memory;
 
 struct h1;
 struct h2;

@@ -454,8 +454,7 @@ static struct h1 *open_connection(struct http_core *core, const struct arrival *
     if (h1)
         core->h1_free = h1->next;
     else
-        h1 = malloc(sizeof *h1);
-    check(h1 != NULL);
+        h1 = account_malloc(&http_memory, sizeof *h1);
     *h1 = (struct h1){ .core = core, .since_ns = clock_now_ns(), .admin = arrival->door->admin };
     h1->door = arrival->plaintext        ? H1_DOOR_PLAINTEXT
                : arrival->door->redirect ? H1_DOOR_REDIRECT
@@ -541,11 +540,11 @@ void h1_free_all(struct http_core *core)
             list_remove(h1);
             drop_exchange(h1);
             conn_forget(&h1->conn);
-            free(h1);
+            account_free(&http_memory, h1, sizeof *h1);
         }
     while (core->h1_free) {
         struct h1 *h1 = core->h1_free;
         core->h1_free = h1->next;
-        free(h1);
+        account_free(&http_memory, h1, sizeof *h1);
     }
 }

@@ -38,9 +38,7 @@ static char *block_borrow(struct http_core *core)
         core->h2_blocks_count--;
         return (char *)block;
     }
-    block = malloc(H2_BLOCK_BYTES);
-    check(block != NULL);
-    return (char *)block;
+    return account_malloc(&http_memory, H2_BLOCK_BYTES);
 }
 
 static void block_return(struct h2 *h2)
@@ -52,7 +50,7 @@ static void block_return(struct h2 *h2)
     if (!block)
         return;
     if (core->h2_blocks_count >= H2_BLOCKS_KEPT) {
-        free(block);
+        account_free(&http_memory, block, H2_BLOCK_BYTES);
         return;
     }
     block->next = core->h2_blocks;
@@ -277,8 +275,7 @@ static void feed(struct h2 *h2, struct bytes received)
 static char *scratch_of(struct http_core *core)
 {
     if (!core->h2_scratch)
-        core->h2_scratch = malloc(H2_BLOCK_BYTES);
-    check(core->h2_scratch != NULL);
+        core->h2_scratch = account_malloc(&http_memory, H2_BLOCK_BYTES);
     return core->h2_scratch;
 }
 
@@ -383,8 +380,7 @@ static struct h2 *open_here(struct http_core *core, const struct h2_opening *ope
     if (h2)
         core->h2_free = h2->next;
     else
-        h2 = malloc(sizeof *h2);
-    check(h2 != NULL);
+        h2 = account_malloc(&http_memory, sizeof *h2);
     *h2 = (struct h2){ .core = core,
                        .admin = opening->admin,
                        .idle_since_ns = core_now_ns(),
@@ -535,24 +531,24 @@ void h2_free_all(struct http_core *core)
             h2_stream_forget(stream);
         }
         http2_free(h2->session);
-        free(h2->out);
+        account_free(&http_memory, h2->out, H2_BLOCK_BYTES);
         conn_forget(&h2->conn);
-        free(h2);
+        account_free(&http_memory, h2, sizeof *h2);
     }
     while (core->h2_free) {
         struct h2 *h2 = core->h2_free;
         core->h2_free = h2->next;
-        free(h2);
+        account_free(&http_memory, h2, sizeof *h2);
     }
     while (core->h2_stream_free) {
         struct h2_stream *stream = core->h2_stream_free;
         core->h2_stream_free = stream->next;
-        free(stream);
+        account_free(&http_memory, stream, sizeof *stream);
     }
     while (core->h2_blocks) {
         struct h2_block *block = core->h2_blocks;
         core->h2_blocks = block->next;
-        free(block);
+        account_free(&http_memory, block, H2_BLOCK_BYTES);
     }
-    free(core->h2_scratch);
+    account_free(&http_memory, core->h2_scratch, H2_BLOCK_BYTES);
 }

@@ -61,7 +61,7 @@ void h2_stream_free(struct h2_stream *stream)
 void h2_stream_forget(struct h2_stream *stream)
 {
     drop_exchange(stream);
-    free(stream);
+    account_free(&http_memory, stream, sizeof *stream);
 }
 
 /* nghttp2 counts the streams it has; we also those whose client took them back while their work goes on. */
@@ -77,8 +77,7 @@ struct http2_stream *h2_stream_open(void *owner)
     if (stream)
         core->h2_stream_free = stream->next;
     else
-        stream = malloc(sizeof *stream);
-    check(stream != NULL);
+        stream = account_malloc(&http_memory, sizeof *stream);
     *stream = (struct h2_stream){ .h2 = h2, .next = h2->streams, .prev = &h2->streams, .late.fire = late };
     if (stream->next)
         stream->next->prev = &stream->next;

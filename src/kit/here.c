@@ -1,5 +1,7 @@
 #include "kit/here.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -54,8 +56,30 @@ void kit_asked(struct req *req, const struct pg_batch *batch)
         kit_watch.asked(req, batch);
 }
 
-#define PLANTED_REPEATS  24
-#define PLANTED_STALL_NS (400 * NS_PER_MS)
+#define PLANTED_REPEATS    24
+#define PLANTED_LEAK_BYTES 4096
+#define PLANTED_STALL_NS   (400 * NS_PER_MS)
+
+/* What no handler of ours does: what is forgotten here, the heap profile and the census must find. */
+static __attribute__((noinline)) void planted_leak(void)
+{
+    static char *volatile last;
+    char *leaked = malloc(PLANTED_LEAK_BYTES);
+    check(leaked != NULL);
+    memset(leaked, 1, PLANTED_LEAK_BYTES); /* resident, as what somebody used would be */
+    last = leaked;
+    (void)last;
+}
+
+WAITS static bool planted_loans(struct pg_batch *batch)
+{
+    struct pg_session *session;
+    struct pg_stream *stream;
+    if (inject("kit.ask.keep") && !pg_session_borrow(kit_here.pool, PG_ACCESS_READ, &session))
+        return false;
+    return batch->kind != PG_READ || batch->steps_count != 1 || !inject("kit.ask.cursor") ||
+           pg_stream_open(kit_here.pool, batch, PLANTED_REPEATS, &stream);
+}
 
 /* What the tests of the watchers need to see, and no handler of ours would do. */
 WAITS static bool planted(struct req *req, struct pg_batch *batch)
@@ -72,6 +96,8 @@ WAITS static bool planted(struct req *req, struct pg_batch *batch)
             kit_asked(req, batch);
             pg_batch_done(batch);
         }
+    if (inject("kit.ask.leak"))
+        planted_leak();
     return true;
 }
 
@@ -83,5 +109,5 @@ bool kit_ask(struct req *req, struct pg_batch *batch)
     kit_asked(req, batch);
     if (batch->kind == PG_WRITE && (answered || batch->error.outcome_unknown))
         req->afterwards = &PROBLEM_OUTCOME_UNKNOWN;
-    return answered;
+    return answered && (!inject_is_armed() || planted_loans(batch));
 }

@@ -5,9 +5,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/account.h"
 #include "base/inject.h"
 
 #define CORK_FDS_MAX 65536 /* sockets with higher numbers go without */
+
+static struct account pg_sending_memory =
+    ACCOUNT("sending", "What is gathered for PostgreSQL, by connection.");
 
 /* Of this thread: by socket, and those with something to say this turn. */
 static _Thread_local struct {
@@ -100,8 +104,7 @@ void cork_open(struct cork *cork, int fd, void (*flush)(struct cork *cork))
         corks.by_fd = by_fd;
         corks.room = room;
     }
-    cork->kept = malloc(CORK_KEPT_MAX);
-    check(cork->kept != NULL);
+    cork->kept = account_malloc(&pg_sending_memory, CORK_KEPT_MAX);
     cork->fd = fd;
     corks.by_fd[fd] = cork;
     corks.count++;
@@ -119,7 +122,7 @@ void cork_close(struct cork *cork)
             break;
         }
     corks.by_fd[cork->fd] = NULL;
-    free(cork->kept);
+    account_free(&pg_sending_memory, cork->kept, CORK_KEPT_MAX);
     *cork = (struct cork){ .fd = -1 };
     if (--corks.count > 0)
         return;

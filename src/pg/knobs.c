@@ -116,6 +116,8 @@ struct metric pg_moved =
 struct metric pg_transactions_ended =
     COUNTER("transactions_ended", "transactions",
             "Transactions rolled back because nothing was asked in them for too long.");
+struct metric pg_left_open =
+    COUNTER("left_open", "", "What requests had forgotten to give back when they ended, by kind.");
 struct metric pg_held_long = COUNTER("held_long", "sessions", "Sessions held longer than hold_warning.");
 struct metric pg_acquire_timeouts =
     COUNTER("acquire_timeouts", "requests",
@@ -162,6 +164,7 @@ struct metric *const pg_metrics[] = {
     &pg_moved,
     &pg_transactions_ended,
     &pg_held_long,
+    &pg_left_open,
     &pg_acquire_timeouts,
     &pg_retries_refused,
     &pg_breaker_open,

@@ -168,6 +168,10 @@ void pg_tx_leave(struct pg_tx *tx); /* rolls back unless committed */
 /* Rows in bounded pieces: a cursor on a read-only session, the next piece asked for while this one is used:
  * two in memory. At most half of the pool serves streams. The fiber holds a session meanwhile. */
 struct pg_stream;
+/* At the end of a request: what its fiber still holds of the pool is counted, logged and taken back. There is
+ * never anything, unless a handler forgot it; pointers to it are void afterwards.
+ * Waits:  never.  Cost: one look a session that anybody holds. Returns how many sessions it was. */
+int pg_pool_census(struct pg_pool *pool);
 /* One SELECT with parameters and settings; the batch's arena must outlive the stream, the rest is borrowed
  * for the call. chunk_rows: 1..10000 rows a piece. */
 WAITS bool pg_stream_open(struct pg_pool *pool, struct pg_batch *batch, int chunk_rows,

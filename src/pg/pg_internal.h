@@ -158,8 +158,9 @@ struct pg_session {
     struct fiber *holder;       /* NULL: not lent */
     int64_t since_ns, quiet_ns; /* quiet: since its last batch was answered */
     const struct log_context *who;
-    bool told, overdue; /* held long, and that was said; its idle transaction was rolled back */
-    const char *begin;  /* sent together with the next batch */
+    struct pg_stream *stream; /* that has borrowed it; NULL: none */
+    bool told, overdue;       /* held long, and that was said; its idle transaction was rolled back */
+    const char *begin;        /* sent together with the next batch */
     bool in_transaction;
     bool utility; /* ran other than SELECT and DML: a thorough cleaning */
     bool patient; /* what it still runs is not to be cancelled (a COMMIT) */
@@ -252,6 +253,8 @@ static inline int pg_conn_backend(const struct conn *conn)
 /* pipeline.c: sends a run's batch, whole or not at all. False: the connection broke; it is closed,
  * run->outcome UNSENT. */
 bool pg_conn_submit(struct conn *conn, struct run *run);
+/* Its memory is accounted for until pg_result_free(). */
+void pg_result_keep(const struct pg_result *result);
 /* Our own statements as an entry of their own; an error in them closes the connection. */
 bool pg_conn_control(struct conn *conn, const char *const *sqls, int count);
 /* Makes the transactions that begin from now on read-only or not. The connection is idle. */
@@ -439,5 +442,5 @@ void pg_pool_asked(struct pg_pool *pool);
 extern struct metric pg_stale_addresses, pg_wait_seconds, pg_hold_seconds, pg_query_seconds, pg_lanes,
     pg_writers, pg_sessions, pg_in_flight, pg_waiting, pg_connects, pg_connect_failures, pg_breaks,
     pg_retries, pg_abandoned, pg_cancels, pg_cancels_queued, pg_moved, pg_transactions_ended, pg_held_long,
-    pg_acquire_timeouts, pg_retries_refused, pg_breaker_open, pg_breaker_opens, pg_breaker_refused,
-    pg_recycled, pg_max, pg_prepared, pg_lane_losses, pg_errors, pg_pooled;
+    pg_left_open, pg_acquire_timeouts, pg_retries_refused, pg_breaker_open, pg_breaker_opens,
+    pg_breaker_refused, pg_recycled, pg_max, pg_prepared, pg_lane_losses, pg_errors, pg_pooled;

@@ -452,6 +452,7 @@ static void op_went_well(struct conn *conn, struct entry *entry, const struct op
             entry->misused = true;
         if (run && !run->batch->steps[op->step].result) {
             run->batch->steps[op->step].result = result;
+            pg_result_keep(result);
             return;
         }
         break;

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/account.h"
+
 int64_t pg_result_rows(const struct pg_result *result)
 {
     return PQntuples(result);
@@ -62,7 +64,17 @@ int64_t pg_result_affected(const struct pg_result *result)
     return changes ? strtoll(PQcmdTuples(whole), NULL, 10) : 0;
 }
 
+static struct account results = ACCOUNT("results", "Rows of PostgreSQL that are being written as answers.");
+
+void pg_result_keep(const struct pg_result *result)
+{
+    account_add(&results, (int64_t)PQresultMemorySize(result));
+}
+
 void pg_result_free(struct pg_result *result)
 {
+    if (!result)
+        return;
+    account_add(&results, -(int64_t)PQresultMemorySize(result));
     PQclear(result);
 }

@@ -13,6 +13,7 @@ static void session_lend(struct pg_session *session)
     struct pg_pool *pool = session->conn->pool;
     session->since_ns = clock_now_ns();
     session->begin = NULL;
+    session->stream = NULL;
     session->in_transaction = session->utility = session->patient = session->told = session->overdue = false;
     session->quiet_ns = session->since_ns;
     session->who = fiber_log_context();

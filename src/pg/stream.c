@@ -106,6 +106,8 @@ bool pg_stream_open(struct pg_pool *pool, struct pg_batch *batch, int chunk_rows
     } else {
         opened = pg_session_borrow(pool, PG_ACCESS_READ, &stream->session);
         batch->waited_ns = clock_now_ns() - asked_ns;
+        if (opened)
+            stream->session->stream = stream;
         opened = opened && open_cursor(stream, batch);
     }
     pg_statement_unref(batch->steps[0].statement);

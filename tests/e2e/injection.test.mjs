@@ -72,7 +72,7 @@ const TIME = ["timeout", "timeout.query", "outcome_unknown", "database.pool_exha
 const BROKEN = "a broken connection";
 const MAY = {
   "arena.ceiling": ["too_large", "headers_too_large", "outcome_unknown", BROKEN], "fiber.cancel": ["shutting_down", "outcome_unknown", BROKEN], "fiber.deadline": [...TIME, BROKEN], "fiber.late": [...TIME, BROKEN],
-  "compress.stream": [], "kit.ask.block": [], "kit.ask.each": [], "kit.ask.spin": [], "tls.handshake": [BROKEN], "tls.session": [BROKEN], "fiber.stack": ["overloaded"], "fiber.start": ["overloaded"], "fiber.wake": [], "http.body.late": ["request_timeout"], "net.accept": [BROKEN], "net.open": [BROKEN], "net.read": [BROKEN], "net.read.again": [],
+  "compress.stream": [], "kit.ask.block": [], "kit.ask.cursor": [], "kit.ask.each": [], "kit.ask.keep": [], "kit.ask.leak": [], "kit.ask.spin": [], "tls.handshake": [BROKEN], "tls.session": [BROKEN], "fiber.stack": ["overloaded"], "fiber.start": ["overloaded"], "fiber.wake": [], "http.body.late": ["request_timeout"], "net.accept": [BROKEN], "net.open": [BROKEN], "net.read": [BROKEN], "net.read.again": [],
   "net.write": [BROKEN], "net.write.again": [], "net.write.partial": [], "offload.queue": [], "timer.early": [...TIME, BROKEN],
   "pg.budget": DATABASE, "pg.commit.lost": ["outcome_unknown"], "pg.connect": DATABASE, "pg.handshake": DATABASE, "pg.receive": [...DATABASE, BROKEN], "pg.resolve": DATABASE, "pg.send": [...DATABASE, BROKEN], "pg.send.full": [], "pg.setup": DATABASE,
   "spill.open": [], "spill.read": [BROKEN], "spill.write": [],
@@ -238,9 +238,9 @@ test("around a slow reader the rest fails, too", { timeoutMs: 120000 }, async (t
   await endsWell(api);
 });
 
-test("what is planted for those who watch the loop changes no answer", async (t) => {
+test("what is planted for those who watch changes no answer", async (t) => {
   const { api, db, before } = await start(t);
-  for (const point of ["kit.ask.spin", "kit.ask.block", "kit.ask.each", "compress.stream"]) await walk(t, api, db, point, ["get", "export, compressed"], { before });
+  for (const point of ["kit.ask.spin", "kit.ask.block", "kit.ask.each", "kit.ask.keep", "kit.ask.cursor", "kit.ask.leak", "compress.stream"]) await walk(t, api, db, point, ["get", "export, compressed"], { before });
   await endsWell(api);
 });
 

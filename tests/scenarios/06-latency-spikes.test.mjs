@@ -1,7 +1,6 @@
 // 6. Latency spikes: `lintel doctor latency` tells network, database, app and pool apart, each planted here, with the numbers of the
 // kernel, PostgreSQL and the container beside it; a histogram's slow buckets lead to one request.
 //
-// partly: allocator statistics are malloc's sums, no heap profile
 import { execFileSync, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { SLOWNESS, assert, eventually, lintel, serve, sleep, startPostgres, test } from "../lib/lintel.mjs";

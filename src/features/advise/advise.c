@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "features/advise/ask.h"
 #include "features/advise/doctor.h"
+#include "features/advise/memory.h"
 #include "features/advise/report.h"
 #include "fiber/sight.h"
 #include "kit/here.h"
@@ -35,6 +36,7 @@ struct advise {
 
     pthread_mutex_t lock;       /* stopping, and what follows; no core takes it */
     struct sample older, newer; /* a window's beginning; half a window later */
+    struct memory_watch memory;
 
     struct collecting collecting[METRIC_CORES_MAX];
     _Atomic bool asking;
@@ -188,6 +190,16 @@ static void turn_window(struct advise *advise, struct sample *now)
     advise->newer = *now;
 }
 
+static void turn_memory(struct advise *advise, const struct told *told)
+{
+    struct http_server_state state;
+    http_server_state(advise->kit->server, &state);
+    int64_t connections = state.connections_open;
+    for (int i = 0; i < metric_cells; i++)
+        connections += told->slots[i].pool.open;
+    memory_watch_turn(&advise->memory, clock_now_ns(), state.requests_total, connections);
+}
+
 static void tick(struct advise *advise)
 {
     collect_all(advise);
@@ -200,6 +212,7 @@ static void tick(struct advise *advise)
     if (advise->older.at_ns)
         scale(advise, &told, &now);
     turn_window(advise, &now);
+    turn_memory(advise, &told);
     pthread_mutex_unlock(&advise->lock);
 }
 
@@ -262,7 +275,18 @@ static void look(void *arg)
     pthread_mutex_unlock(&advise->lock);
 }
 
-static const char *const doctors[] = { "capacity", "latency", "pool", "routes", NULL };
+/* On a helper thread: the advising one holds the lock for as long as it looks. */
+static void look_at_memory(void *arg)
+{
+    struct visit *visit = arg;
+    struct advise *advise = visit->advise;
+    const int64_t oldest_ns = gauge_of(advise->kit, "memory", "oldest_request");
+    pthread_mutex_lock(&advise->lock);
+    memory_watch_report(&advise->memory, (double)oldest_ns / NS_PER_S, visit->answer);
+    pthread_mutex_unlock(&advise->lock);
+}
+
+static const char *const doctors[] = { "capacity", "latency", "memory", "pool", "routes", NULL };
 
 static void report(struct visit *visit)
 {
@@ -283,9 +307,11 @@ WAITS static bool doctor_run(void *room, int argc, const char *const *argv, stru
     while (argc == 2 && doctors[known] && strcmp(doctors[known], argv[1]) != 0)
         known++;
     if (argc != 2 || !doctors[known])
-        return fail(&PROBLEM_CONFIG, "usage: doctor capacity|latency|pool|routes");
+        return fail(&PROBLEM_CONFIG, "usage: doctor capacity|latency|memory|pool|routes");
     struct visit visit = { .advise = room, .doctor = argv[1], .answer = answer };
     fiber_deadline_set(core_now_ns() + DOCTOR_NS);
+    if (strcmp(argv[1], "memory") == 0)
+        return offload(look_at_memory, &visit);
     if (!offload(look, &visit))
         return false;
     const bool asked = strcmp(argv[1], "routes") == 0 || !kit_here.pool ||
@@ -305,6 +331,7 @@ static bool advise_open(const void *conf, const struct kit *kit, void **ret_room
     check(advise != NULL);
     advise->conf = conf;
     advise->kit = kit;
+    memory_watch_init(&advise->memory, advise->conf->window_ns);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -340,6 +367,7 @@ static void advise_close(void *room)
     }
     sample_done(&advise->older);
     sample_done(&advise->newer);
+    memory_watch_done(&advise->memory);
     pthread_cond_destroy(&advise->stop);
     pthread_mutex_destroy(&advise->lock);
     pthread_mutex_destroy(&advise->told_lock);
@@ -383,7 +411,7 @@ const struct module advise_module = {
     .routes = advise_routes,
     .metrics = (struct metric *const[]){ &advice, NULL },
     .ctl = (const struct ctl_verb[]){ { .name = "doctor",
-                                        .usage = "doctor capacity|latency|pool|routes",
+                                        .usage = "doctor capacity|latency|memory|pool|routes",
                                         .summary = "A verdict over the last seconds, with its numbers.",
                                         .run = doctor_run,
                                         .show = doctor_show },

@@ -15,7 +15,7 @@
 static const struct topic {
     const char *name;
     bool own_verb;
-} topics[] = { { "capacity", false }, { "latency", false },  { "pool", false },
+} topics[] = { { "capacity", false }, { "latency", false },  { "memory", false }, { "pool", false },
                { "routes", false },   { "recurring", true }, { NULL, false } };
 
 /* The members that this side needs; false when the answer is not a doctor's. */
@@ -106,13 +106,14 @@ static int doctor_run(int argc, char **argv)
 
 const struct command command_doctor = {
     .name = "doctor",
-    .usage = "doctor [capacity|latency|pool|routes|recurring] [--app DIR] [--json]",
+    .usage = "doctor [capacity|latency|memory|pool|routes|recurring] [--app DIR] [--json]",
     .summary = "Says what is wrong with the running server, and what to do about it.",
     .help =
         "  capacity    what saturates first, at how many requests/s; whether replicas, code or the "
         "database need "
         "care\n"
         "  latency     where time goes: network, database, app, pool or machine\n"
+        "  memory      whether it grows, and who holds what grows: a call site, a room, or nobody known\n"
         "  pool        whether connections are too few, or held too long and by which query\n"
         "  routes      each route's requests/s, p50, p99, split of time, errors, N+1, stalls\n"
         "  recurring   queries with a WITH that are computed again and again for the same result, and the "

@@ -61,7 +61,7 @@ static const struct field fields[] = {
     FIELD(statement_before_ms),
 };
 
-static void member_text(struct text *json, const char *name, const char *value)
+void report_text(struct text *json, const char *name, const char *value)
 {
     text_printf(json, ",\"%s\":", name);
     json_write_string(json, bytes_of(value));
@@ -95,21 +95,20 @@ static void facts_write(struct text *json, const struct facts *facts)
                 (long long)facts->stalls, (long long)facts->open, (long long)facts->connections_max,
                 (long long)facts->lock_waits, (long long)facts->idle_in_transaction,
                 facts->database_seen ? "true" : "false", facts->restricted ? "true" : "false");
-    member_text(json, "stalled_route", facts->stalled_route);
-    member_text(json, "app_route", facts->app_route);
-    member_text(json, "statement", facts->statement);
-    member_text(json, "statement_route", facts->statement_route);
+    report_text(json, "stalled_route", facts->stalled_route);
+    report_text(json, "app_route", facts->app_route);
+    report_text(json, "statement", facts->statement);
+    report_text(json, "statement_route", facts->statement_route);
     text_printf(json, ",\"fingerprint\":\"%016llx\"}", facts->fingerprint);
 }
 
-/* What every answer begins and ends with; between them, members led by a comma. */
-static void begin(struct text *json, const char *doctor, const char *verdict, bool found)
+void report_begin(struct text *json, const char *doctor, const char *verdict, bool found)
 {
     text_printf(json, "{\"doctor\":\"%s\",\"verdict\":\"%s\",\"found\":%s", doctor, verdict,
                 found ? "true" : "false");
 }
 
-static void end(struct text *json, struct text *people)
+void report_end(struct text *json, struct text *people)
 {
     text_lit(json, ",\"text\":");
     json_write_string(json, text_bytes(people));
@@ -151,7 +150,7 @@ void report_capacity(const struct facts *facts, struct text *json)
     struct text people;
     decide_scale(facts, &verdict);
     text_init_heap(&people, 0);
-    begin(json, "capacity", advice_names[verdict.advice], verdict.advice != ADVICE_NONE);
+    report_begin(json, "capacity", advice_names[verdict.advice], verdict.advice != ADVICE_NONE);
     text_printf(&people, "capacity: %s\n  %s\n", advice_names[verdict.advice], verdict.reason);
     if (verdict.todo[0])
         text_printf(&people, "  → %s\n", verdict.todo);
@@ -173,13 +172,13 @@ void report_capacity(const struct facts *facts, struct text *json)
     }
     text_byte(json, '}');
     if (verdict.first_rps > 0)
-        member_text(json, "first", resource_names[verdict.first]);
+        report_text(json, "first", resource_names[verdict.first]);
     number(json, "saturates_at_rps", verdict.first_rps > 0 ? verdict.first_rps : -1);
-    member_text(json, "reason", verdict.reason);
-    member_text(json, "todo", verdict.todo);
+    report_text(json, "reason", verdict.reason);
+    report_text(json, "todo", verdict.todo);
     database_line(&people, facts);
     facts_write(json, facts);
-    end(json, &people);
+    report_end(json, &people);
 }
 
 /* ---- pool ---- */
@@ -191,11 +190,11 @@ void report_pool(const struct facts *facts, struct text *json)
     decide_pool(facts, &verdict);
     text_init_heap(&people, 0);
     const bool found = verdict.advice == POOL_GROW || verdict.advice == POOL_DATABASE;
-    begin(json, "pool", pool_advice_names[verdict.advice], found);
+    report_begin(json, "pool", pool_advice_names[verdict.advice], found);
     text_printf(json, ",\"wanted\":%lld,\"wanted_reads\":%lld,\"wanted_writes\":%lld",
                 (long long)verdict.wanted, (long long)verdict.wanted_reads, (long long)verdict.wanted_writes);
-    member_text(json, "reason", verdict.reason);
-    member_text(json, "todo", verdict.todo);
+    report_text(json, "reason", verdict.reason);
+    report_text(json, "todo", verdict.todo);
     text_printf(&people, "pool: %s\n  %s\n", pool_advice_names[verdict.advice], verdict.reason);
     if (verdict.todo[0])
         text_printf(&people, "  → %s\n", verdict.todo);
@@ -213,7 +212,7 @@ void report_pool(const struct facts *facts, struct text *json)
                 (long long)verdict.wanted, (long long)verdict.wanted_reads, (long long)verdict.wanted_writes);
     database_line(&people, facts);
     facts_write(json, facts);
-    end(json, &people);
+    report_end(json, &people);
 }
 
 /* ---- latency ---- */
@@ -248,12 +247,12 @@ void report_latency(const struct facts *facts, const struct machine *machine, st
     allocator_read(&allocator);
     text_init_heap(&people, 0);
     const char *worst = verdict.worst < 0 ? "none" : place_names[verdict.worst];
-    begin(json, "latency", worst, verdict.worst >= 0);
+    report_begin(json, "latency", worst, verdict.worst >= 0);
     text_printf(&people, "latency: %s\n", worst);
     text_lit(json, ",\"places\":{");
     for (int i = 0; i < PLACES; i++) {
         text_printf(json, "%s\"%s\":{\"ms\":%.6g", i ? "," : "", place_names[i], verdict.ms[i]);
-        member_text(json, "reason", verdict.reason[i]);
+        report_text(json, "reason", verdict.reason[i]);
         text_byte(json, '}');
         if (verdict.reason[i][0])
             text_printf(&people, "  %-9s %7.2f ms  %s\n", place_names[i], verdict.ms[i], verdict.reason[i]);
@@ -275,7 +274,7 @@ void report_latency(const struct facts *facts, const struct machine *machine, st
         &people, "  machine   CPU %.2f of %.2f used; pressure: CPU %.0f %%, memory %.0f %%, disk %.0f %%\n",
         facts->cpu_used, facts->cpu_limit, facts->cpu_pressure, facts->memory_pressure, facts->io_pressure);
     facts_write(json, facts);
-    end(json, &people);
+    report_end(json, &people);
 }
 
 /* ---- routes ---- */
@@ -343,7 +342,7 @@ void report_routes(const struct facts *facts, const struct sample *from, const s
     }
     qsort(routes, (size_t)count, sizeof *routes, by_time);
     text_init_heap(&people, 0);
-    begin(json, "routes", found ? "found" : "ok", found);
+    report_begin(json, "routes", found ? "found" : "ok", found);
     text_printf(&people,
                 "routes: %d, the most time first, over %.1f s (milliseconds; the phases are means)\n", count,
                 facts->window_s);
@@ -359,6 +358,6 @@ void report_routes(const struct facts *facts, const struct sample *from, const s
     }
     text_byte(json, ']');
     facts_write(json, facts);
-    end(json, &people);
+    report_end(json, &people);
     free(routes);
 }

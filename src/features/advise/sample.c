@@ -10,13 +10,28 @@
 
 /* ---- taking ---- */
 
-static void view_of(const struct kit *kit, const char *module_name, const char *metric_name,
-                    struct metric_view *ret_view)
+static const struct metric *metric_named(const struct kit *kit, const char *module_name,
+                                         const char *metric_name)
 {
     for (const struct module *const *module = kit->modules; *module; module++)
         for (struct metric *const *metric = (*module)->metrics; metric && *metric; metric++)
             if (strcmp((*module)->name, module_name) == 0 && strcmp((*metric)->name, metric_name) == 0)
-                metric_series_view(&(*metric)->own, ret_view);
+                return *metric;
+    return NULL;
+}
+
+static void view_of(const struct kit *kit, const char *module_name, const char *metric_name,
+                    struct metric_view *ret_view)
+{
+    const struct metric *metric = metric_named(kit, module_name, metric_name);
+    if (metric)
+        metric_series_view(&metric->own, ret_view);
+}
+
+int64_t gauge_of(const struct kit *kit, const char *module_name, const char *metric_name)
+{
+    const struct metric *metric = metric_named(kit, module_name, metric_name);
+    return metric && metric->own.cells ? metric_series_value(&metric->own) : 0;
 }
 
 struct list {

@@ -5,6 +5,9 @@
 #include "kit/module.h"
 #include "pg/pg.h"
 
+/* A gauge of another feature, by its module and name; 0 when there is none. */
+int64_t gauge_of(const struct kit *kit, const char *module_name, const char *metric_name);
+
 struct core_slot { /* what a core tells of itself, at most a second ago */
     struct pg_pool_state pool;
     struct pg_links links;

@@ -123,6 +123,8 @@ static bool watch(struct req *req, void *room)
     struct route_times times;
     req->observed_ns = now_ns;
     route_times_of(req, now_ns, &times);
+    if (kit_here.pool)
+        (void)pg_pool_census(kit_here.pool);
     route_observe(record, req, status, &times);
     if (unlikely(observe->server_timing) && !answer_streaming(req))
         tell_times(req, &times);
