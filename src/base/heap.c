@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <execinfo.h>
+#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,6 +11,17 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+
+void heap_malloc_read(struct heap_malloc *ret_malloc)
+{
+    *ret_malloc = (struct heap_malloc){ 0 };
+#ifdef GLIBC_MALLOC /* src/base/meson.build */
+    const struct mallinfo2 info = mallinfo2();
+    *ret_malloc = (struct heap_malloc){ .used_bytes = (int64_t)info.uordblks + (int64_t)info.hblkhd,
+                                        .mapped_bytes = (int64_t)info.hblkhd,
+                                        .free_bytes = (int64_t)info.fordblks };
+#endif
+}
 
 #ifdef HEAP_PROFILER /* src/base/meson.build: with glibc, without sanitizers */
 
@@ -282,7 +294,6 @@ void *aligned_alloc(size_t alignment, size_t size)
     return unlikely(is_due(size)) ? memalign_due(alignment, size, CALLER) : __libc_memalign(alignment, size);
 }
 
-void *memalign(size_t alignment, size_t size); /* malloc.h has it, with what else we do not want */
 void *memalign(size_t alignment, size_t size)
 {
     return unlikely(is_due(size)) ? memalign_due(alignment, size, CALLER) : __libc_memalign(alignment, size);

@@ -35,6 +35,13 @@ bool heap_is_built(void);
 void heap_sample_every(int64_t mean_bytes);
 int64_t heap_sampled_every(void);
 
+/* What malloc says of itself: bytes given out, of those in mappings of their own, and kept for later. Zeros
+ * under sanitizers, whose malloc is not glibc's: mallinfo2() then sees a heap that was never begun. */
+struct heap_malloc {
+    int64_t used_bytes, mapped_bytes, free_bytes;
+};
+void heap_malloc_read(struct heap_malloc *ret_malloc);
+
 struct heap_stats {
     int live; /* samples whose blocks have not been freed */
     uint64_t taken_total, lost_total;

@@ -1,7 +1,7 @@
+#include "base/heap.h"
 #include "kit/memory.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,11 +38,12 @@ void memory_now_read(struct memory_now *ret_now)
         status[got > 0 ? got : 0] = '\0';
         close(fd);
     }
-    const struct mallinfo2 info = mallinfo2();
+    struct heap_malloc info;
+    heap_malloc_read(&info);
     now.resident_bytes = status_bytes(status, "VmRSS:");
-    now.malloc_used_bytes = (int64_t)info.uordblks + (int64_t)info.hblkhd;
+    now.malloc_used_bytes = info.used_bytes;
     add(&now, "program", status_bytes(status, "RssFile:") + status_bytes(status, "RssShmem:"));
-    add(&now, "malloc_free", (int64_t)info.fordblks);
+    add(&now, "malloc_free", info.free_bytes);
     account_each(add_account, &now);
     now.gap_bytes = now.resident_bytes > now.accounted_bytes ? now.resident_bytes - now.accounted_bytes : 0;
     *ret_now = now;

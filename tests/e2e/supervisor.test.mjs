@@ -273,14 +273,14 @@ test("the clock jumps by hours: nothing times out, connections stay", async (t) 
 });
 
 test("both are stopped for longer than process.stall, as when the machine is suspended: nobody is taken for stalled", async (t) => {
-  const api = await serve(t, { sql, app, config: { process: { stall: "1s" } } });
+  const api = await serve(t, { sql, app, config: { process: { stall: "2s" } } });
   const { pid, supervisorPid } = api, wire = await api.wire();
   for (const each of [supervisorPid, pid]) process.kill(each, "SIGSTOP");
-  await sleep(3000);
+  await sleep(4000);
   for (const each of [supervisorPid, pid]) process.kill(each, "SIGCONT");
   await wire.send("GET /v1/thing/1 HTTP/1.1\r\nHost: x\r\n\r\n");
   assert.equal((await wire.responses(1))[0].status, 200);
-  await sleep(1500); // it would be found by now
+  await sleep(2500); // it would be found by now
   assert.equal(api.pid, pid);
   assert.equal(api.lines.filter((line) => line.event === "server_stalled").length, 0);
   wire.close();
@@ -320,7 +320,10 @@ test("descriptors run out: new clients are told by a close, those connected go o
   const open = wires.filter((wire) => !wire.ended);
   for (const wire of [resting, ...open]) await wire.send(ask);
   assert.equal((await resting.responses(2))[1].status, 200);
-  for (const wire of open) assert.equal((await wire.responses(1))[0].status, 200);
+  for (const wire of open) { // the last of those that are closed may not have noticed yet
+    const reply = await wire.responses(1).catch(() => null);
+    assert.ok(reply ? reply[0].status === 200 : wire.ended);
+  }
   await run("prlimit", ["--pid", String(pid), `--nofile=${limit}:`]);
   for (const wire of wires) wire.close();
   const again = await Promise.all(Array.from({ length: 40 }, () => api.wire()));

@@ -148,7 +148,7 @@ if (!process.env.LINTEL_NETEM) {
     const api = await serve(t, { sql: SQL, app: APP, config });
     const wrong = await lintel(["ctl", "--app", api.dir, "doctor", "weather"]);
     assert.equal(wrong.code, 1);
-    assert.match(wrong.stderr, /capacity\|latency\|pool\|routes/);
+    assert.match(wrong.stderr, /capacity\|latency\|memory\|pool\|routes/);
   });
 
   test("a doctor is called while the database is away", async (t) => {

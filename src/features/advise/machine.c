@@ -1,7 +1,6 @@
 #include "features/advise/machine.h"
 
 #include <limits.h>
-#include <malloc.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 
 #define FILE_BYTES_MAX 8192
 
@@ -152,11 +152,12 @@ void allocator_read(struct allocator *ret_allocator)
 {
     char text[FILE_BYTES_MAX];
     long long pages = 0, resident = 0;
-    const struct mallinfo2 info = mallinfo2();
+    struct heap_malloc info;
+    heap_malloc_read(&info);
     if (slurp("", "/proc/self/statm", "", text))
         (void)sscanf(text, "%lld %lld", &pages, &resident);
     *ret_allocator = (struct allocator){ .resident_bytes = resident * sysconf(_SC_PAGESIZE),
-                                         .mapped_bytes = (int64_t)info.hblkhd,
-                                         .used_bytes = (int64_t)info.uordblks,
-                                         .free_bytes = (int64_t)info.fordblks };
+                                         .mapped_bytes = info.mapped_bytes,
+                                         .used_bytes = info.used_bytes - info.mapped_bytes,
+                                         .free_bytes = info.free_bytes };
 }

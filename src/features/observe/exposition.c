@@ -1,12 +1,12 @@
 #include "features/observe/exposition.h"
 
 #include <dirent.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "fiber/fiber.h"
@@ -195,8 +195,9 @@ static void process_write(struct page *page)
                          (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
     one(page, PROCESS_CPU, cpu_s);
     one(page, PROCESS_RESIDENT, resident_bytes());
-    const struct mallinfo2 allocated = mallinfo2();
-    one(page, PROCESS_ALLOCATED, (double)allocated.uordblks + (double)allocated.hblkhd);
+    struct heap_malloc allocated;
+    heap_malloc_read(&allocated);
+    one(page, PROCESS_ALLOCATED, (double)allocated.used_bytes);
     one(page, PROCESS_STARTED, (double)exposition_started_wall_ns / 1e9);
     one(page, PROCESS_DESCRIPTORS, open_descriptors());
     one(page, LOG_DROPPED, (double)log_dropped_total());
