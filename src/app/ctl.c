@@ -211,7 +211,7 @@ static bool folder_make(const char *path)
     if (mkdir(folder, 0700) != 0 && errno != EEXIST)
         return false;
     struct stat info;
-    return lstat(folder, &info) == 0 && S_ISDIR(info.st_mode) && access(folder, W_OK) == 0 &&
+    return lstat(folder, &info) == 0 && S_ISDIR(info.st_mode) && access(folder, W_OK | X_OK) == 0 &&
            (strncmp(path, "/tmp/", 5) != 0 || (info.st_uid == geteuid() && (info.st_mode & 077) == 0));
 }
 
@@ -219,8 +219,10 @@ static bool open_at(const char *path, struct listen_socket *socket)
 {
     char address[CTL_PATH_BYTES + 8];
     snprintf(address, sizeof address, "unix:%s", path);
+    if (!folder_make(path)) /* before the mask, which would leave a folder that only root can enter */
+        return false;
     const mode_t before = umask(0177);
-    const bool opened = folder_make(path) && listen_open(address, socket);
+    const bool opened = listen_open(address, socket);
     (void)umask(before);
     return opened;
 }

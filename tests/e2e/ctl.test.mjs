@@ -17,6 +17,7 @@ const say = (path, bytes) => new Promise((resolve, reject) => {
 
 test("the server says who it is, to people and to programs", async (t) => {
   const api = await serve(t, { sql, app });
+  assert.equal(statSync(join(api.dir, ".lintel")).mode & 0o777, 0o700, "the socket's folder: its owner, root or not, can enter it");
   const asked = await lintel(["ctl", "--app", api.dir, "--json", "status"]);
   assert.equal(asked.code, 0, asked.stderr);
   const status = JSON.parse(asked.stdout);
