@@ -230,9 +230,11 @@ async function readiness(server) {
 }
 
 // Tests run side by side: each server needs an admin port of its own. A lintel.yaml that the test wrote keeps all else it says.
+// A process that may leave no core is closed to its own user, too: tests that count its descriptors as somebody else than root must see it.
+const SEEN = process.getuid() === 0 ? undefined : { core_dumps: true };
 function settle(dir, adminPort, config) {
   const path = join(dir, "lintel.yaml");
-  if (!existsSync(path)) return writeFileSync(path, JSON.stringify({ admin: `127.0.0.1:${adminPort}`, ...config }, null, 2));
+  if (!existsSync(path)) return writeFileSync(path, JSON.stringify({ admin: `127.0.0.1:${adminPort}`, ...config, ...((SEEN || config?.process) && { process: { ...SEEN, ...config?.process } }) }, null, 2));
   if (config) throw new Error("serve(): either an own lintel.yaml or config, not both");
   const text = readFileSync(path, "utf8");
   writeFileSync(path, `${text.replace(/^admin:.*\n?/m, "").trimEnd()}\nadmin: 127.0.0.1:${adminPort}\n`);
