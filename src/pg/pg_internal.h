@@ -21,12 +21,12 @@
 #include "pg/pg.h"
 
 #define OPS_MAX              (2 * PG_STEPS_MAX + 12)
-#define EXECS_MAX            12        /* utility statements in front of a batch's steps */
-#define PILE_MAX             32        /* batches of a turn on one lane before the next lane is taken */
+#define EXECS_MAX            12              /* utility statements in front of a batch's steps */
+#define PILE_MAX             32              /* batches of a turn on one lane before the next lane is taken */
 #define PILE_NS              (2 * NS_PER_MS) /* that they may take together, by what reads take lately */
-#define CONNECTS_MAX         4         /* connections being made at once, per core */
-#define CANCELS_MAX          2         /* helper threads that may sit in PQcancel at once, whole process */
-#define STALE_MAX            32        /* names waiting for their DEALLOCATE on one connection */
+#define CONNECTS_MAX         4               /* connections being made at once, per core */
+#define CANCELS_MAX          2  /* helper threads that may sit in PQcancel at once, whole process */
+#define STALE_MAX            32 /* names waiting for their DEALLOCATE on one connection */
 #define STALLED_NS           (10 * NS_PER_MS)
 #define GRACE_NS             NS_PER_S       /* how long a request waits for a database that is down */
 #define SILENCE_NS           (2 * NS_PER_S) /* beyond query_timeout without an answer, a connection is dead */
@@ -250,7 +250,7 @@ static inline int pg_conn_backend(const struct conn *conn)
 {
     return conn->pooled ? 0 : PQbackendPID(conn->pg);
 }
-/* pipeline.c: sends a run's batch, whole or not at all. False: the connection broke; it is closed,
+/* send.c: sends a run's batch, whole or not at all. False: the connection broke; it is closed,
  * run->outcome UNSENT. */
 bool pg_conn_submit(struct conn *conn, struct run *run);
 /* Its memory is accounted for until pg_result_free(). */
@@ -259,7 +259,11 @@ void pg_result_keep(const struct pg_result *result);
 bool pg_conn_control(struct conn *conn, const char *const *sqls, int count);
 /* Makes the transactions that begin from now on read-only or not. The connection is idle. */
 bool pg_conn_access(struct conn *conn, enum pg_access access);
-/* Reads what came and finishes what is complete. */
+void pg_entry_free(struct pg_pool *pool, struct entry *entry);
+/* The connection's statement in that slot is prepared no more; a name that its server has and nobody uses. */
+void pg_prepared_forget(struct conn *conn, int slot);
+void pg_stale_add(struct conn *conn, uint32_t number);
+/* pipeline.c: reads what came and finishes what is complete. */
 void pg_conn_readable(struct conn *conn);
 void pg_conn_flush(struct conn *conn);
 /* tls.c: whether bytes wait inside the TLS layer, where the loop cannot see them. */

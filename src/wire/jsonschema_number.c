@@ -62,25 +62,25 @@ struct js_number js_number_read(struct bytes text)
     return number;
 }
 
-static const int64_t powers[19] = { 1,
-                                    10,
-                                    100,
-                                    1000,
-                                    10000,
-                                    100000,
-                                    1000000,
-                                    10000000,
-                                    100000000,
-                                    1000000000,
-                                    10000000000,
-                                    100000000000,
-                                    1000000000000,
-                                    10000000000000,
-                                    100000000000000,
-                                    1000000000000000,
-                                    10000000000000000,
-                                    100000000000000000,
-                                    1000000000000000000 };
+const int64_t js_powers_of_ten[JS_NUMBER_SMALL_DIGITS + 1] = { 1,
+                                                               10,
+                                                               100,
+                                                               1000,
+                                                               10000,
+                                                               100000,
+                                                               1000000,
+                                                               10000000,
+                                                               100000000,
+                                                               1000000000,
+                                                               10000000000,
+                                                               100000000000,
+                                                               1000000000000,
+                                                               10000000000000,
+                                                               100000000000000,
+                                                               1000000000000000,
+                                                               10000000000000000,
+                                                               100000000000000000,
+                                                               1000000000000000000 };
 
 bool js_number_settle(struct js_number *bound)
 {
@@ -88,8 +88,8 @@ bool js_number_settle(struct js_number *bound)
         return false;
     if (bound->exponent > 0) {
         int64_t whole;
-        if (__builtin_mul_overflow(bound->mantissa, powers[bound->exponent], &whole) || whole > powers[18] ||
-            whole < -powers[18])
+        if (__builtin_mul_overflow(bound->mantissa, js_powers_of_ten[bound->exponent], &whole) ||
+            whole > js_powers_of_ten[18] || whole < -js_powers_of_ten[18])
             return false;
         bound->mantissa = whole;
         bound->exponent = 0;
@@ -121,8 +121,8 @@ int js_number_compare(const struct js_number *a, const struct js_number *b)
         if (likely(distance == 0 || a->count == 0 || b->count == 0))
             return (a->mantissa > b->mantissa) - (a->mantissa < b->mantissa);
         if (distance > -19 && distance < 19) {
-            const __int128 left = (__int128)a->mantissa * (distance > 0 ? powers[distance] : 1);
-            const __int128 right = (__int128)b->mantissa * (distance < 0 ? powers[-distance] : 1);
+            const __int128 left = (__int128)a->mantissa * (distance > 0 ? js_powers_of_ten[distance] : 1);
+            const __int128 right = (__int128)b->mantissa * (distance < 0 ? js_powers_of_ten[-distance] : 1);
             return (left > right) - (left < right);
         }
     }

@@ -18,6 +18,8 @@ struct js_number {
     bool small;        /* count <= JS_NUMBER_SMALL_DIGITS */
 };
 
+extern const int64_t js_powers_of_ten[JS_NUMBER_SMALL_DIGITS + 1]; /* 10^0 to 10^18 */
+
 /* Takes apart a number that json_parse() accepted. `text` must live as long. */
 struct js_number js_number_read(struct bytes text);
 

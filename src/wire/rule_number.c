@@ -8,27 +8,7 @@
 
 #define EXPONENT_CEILING 1000000 /* of results; reached by thousands of products only */
 
-static const int64_t powers[19] = { 1,
-                                    10,
-                                    100,
-                                    1000,
-                                    10000,
-                                    100000,
-                                    1000000,
-                                    10000000,
-                                    100000000,
-                                    1000000000,
-                                    10000000000,
-                                    100000000000,
-                                    1000000000000,
-                                    10000000000000,
-                                    100000000000000,
-                                    1000000000000000,
-                                    10000000000000000,
-                                    100000000000000000,
-                                    1000000000000000000 };
-
-#define CEILING ((__int128)1000000000000000000 * 1000000000000000000) /* 10^RULE_DIGITS_MAX */
+#define CEILING          ((__int128)1000000000000000000 * 1000000000000000000) /* 10^RULE_DIGITS_MAX */
 static_assert(RULE_DIGITS_MAX == 36, "the ceiling is written out");
 
 static inline bool is_word(__int128 value)
@@ -59,9 +39,9 @@ static bool scale(__int128 value, int64_t places, __int128 *ret_scaled)
     }
     if (places >= RULE_DIGITS_MAX)
         return false;
-    if (places > 18 && !times(value, powers[18], &value))
+    if (places > 18 && !times(value, js_powers_of_ten[18], &value))
         return false;
-    return times(value, powers[places > 18 ? places - 18 : places], ret_scaled);
+    return times(value, js_powers_of_ten[places > 18 ? places - 18 : places], ret_scaled);
 }
 
 bool rule_number_read(struct bytes text, struct rule_number *ret_number)
