@@ -1,4 +1,4 @@
--- What `make bench` measures over: a million items, a copy of them under row-level security, one role that is no superuser.
+-- What `make bench` measures over: :rows (a million) items, a copy of them under row-level security, one role that is no superuser.
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'app') THEN CREATE ROLE app LOGIN; END IF;
 END $$;
@@ -28,9 +28,9 @@ SELECT i,
                           'dims', jsonb_build_array(i % 7, i % 11, i % 13)),
        timestamptz '2024-01-01 00:00:00+00' + i * interval '17 seconds',
        i % 100
-FROM generate_series(1, 1000000) AS i;
+FROM generate_series(1, :rows) AS i;
 
-SELECT setval(pg_get_serial_sequence('items', 'id'), 1000000);
+SELECT setval(pg_get_serial_sequence('items', 'id'), :rows);
 
 CREATE TABLE items_rls (LIKE items INCLUDING ALL);
 INSERT INTO items_rls SELECT * FROM items;

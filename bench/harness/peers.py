@@ -119,10 +119,12 @@ def all_peers(postgres):
 
 
 class Postgres:
-    """A cluster of the benchmark's own, kept under build/ between runs with its million rows."""
+    """A cluster of the benchmark's own, kept under build/ between runs with its rows: a million, or fewer for a quick try."""
 
-    def __init__(self):
-        self.folder = os.path.join(TOP, "build", "bench-pg")
+    def __init__(self, rows=1000000):
+        self.rows = rows
+        self.folder = os.path.join(TOP, "build", "bench-pg" if rows == 1000000 else f"bench-pg-{rows}")
+        os.environ["BENCH_ROWS"] = str(rows)  # for load.lua
         self.pgtemp = os.path.join(TOP, "tools", "pgtemp")
 
     def _pgtemp(self, *words):
@@ -135,7 +137,7 @@ class Postgres:
         with open("/proc/meminfo", encoding="ascii") as file:
             memory_mb = int(file.readline().split()[1]) // 1024
         settings = {
-            "shared_buffers": f"{min(2048, memory_mb // 4)}MB", "max_connections": "200", "synchronous_commit": "off", "autovacuum": "off",
+            "shared_buffers": f"{min(2048, memory_mb // 4) if self.rows >= 1000000 else 128}MB", "max_connections": "200", "synchronous_commit": "off", "autovacuum": "off",
             "max_wal_size": "8GB", "checkpoint_timeout": "1h", "work_mem": "16MB", "wal_level": "replica",
         }
         self._pgtemp("start", self.folder, "--until", str(os.getpid()), "--keep", *[word for name, value in settings.items() for word in ("-c", f"{name}={value}")])
@@ -144,9 +146,9 @@ class Postgres:
         return self
 
     def load(self):
-        print("bench: making two million rows, once (half a minute)", flush=True)
+        print(f"bench: making {2 * self.rows:,} rows, once{' (half a minute)' if self.rows >= 1000000 else ''}", flush=True)
         self.sql("CREATE DATABASE bench_new")
-        done = subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", os.path.join(BENCH, "schema.sql"), self.url("postgres", "bench_new")],
+        done = subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-v", f"rows={self.rows}", "-o", "/dev/null", "-f", os.path.join(BENCH, "schema.sql"), self.url("postgres", "bench_new")],
                               check=False, capture_output=True, text=True)
         if done.returncode:
             raise measure.Broken(done.stderr)
@@ -167,7 +169,7 @@ class Postgres:
 
     def clean(self):
         """Takes out what E4 put in."""
-        self.sql("DELETE FROM items WHERE id > 1000000;\nVACUUM (ANALYZE) items;\nCHECKPOINT;", "bench")
+        self.sql(f"DELETE FROM items WHERE id > {self.rows};\nVACUUM (ANALYZE) items;\nCHECKPOINT;", "bench")
 
     def durable(self, on):
         """Each commit waits for the disk and one millisecond more, as a disk that takes its time would; off: the settings of start()."""

@@ -334,7 +334,7 @@ static void sleep_fire(struct timer *timer)
 bool fiber_sleep(int64_t for_ns)
 {
     struct sleeper sleeper = { .timer.fire = sleep_fire };
-    timer_start(&sleeper.timer, core_now_ns() + for_ns);
+    timer_start(&sleeper.timer, clock_now_ns() + for_ns);
     const bool slept = signal_wait(&sleeper.done, "sleep", 0);
     timer_stop(&sleeper.timer);
     return slept;

@@ -124,6 +124,7 @@ void fiber_shield(bool on);
 WAITS bool fiber_park(const char *what, int64_t late_ns);
 void fiber_wake(struct fiber *fiber);
 
+/* At least for_ns, from now on (not from the beginning of the turn). */
 WAITS bool fiber_sleep(int64_t for_ns);
 /* Lets everybody else on this core run once. */
 WAITS bool fiber_yield(void);

@@ -189,6 +189,54 @@ static bool tag_check(struct builder *builder, struct fy_token *tag, struct yaml
     return false;
 }
 
+/* What stands between the quotes of a single-quoted scalar that holds '' (YAML 1.2.2, 7.3.2); data NULL: take
+ * libfyaml's text. 0.7.12 reads two such pairs in a row as three quotes, and leaves bytes behind them unset. */
+static struct bytes quotes_between(const struct builder *builder, struct fy_token *token)
+{
+    const struct bytes whole = builder->source->text;
+    const struct fy_mark *first = fy_token_start_mark(token), *last = fy_token_end_mark(token);
+    if (fy_token_scalar_style(token) != FYSS_SINGLE_QUOTED || !first || !last ||
+        first->input_pos > last->input_pos || last->input_pos > whole.size)
+        return (struct bytes){ 0 };
+    const struct bytes raw = { whole.data + first->input_pos, last->input_pos - first->input_pos };
+    return raw.size && memmem(raw.data, raw.size, "''", 2) ? raw : (struct bytes){ 0 };
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool is_break(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
+/* Quotes halved, lines folded: a break is a space, each further one a newline, blanks around breaks go. In
+ * place; returns the size. */
+static size_t single_unquote(char *text, size_t raw_size)
+{
+    size_t size = 0;
+    for (size_t at = 0; at < raw_size;) {
+        const char c = text[at];
+        if (!is_break(c)) {
+            text[size++] = c;
+            at += 1 + (c == '\'' && at + 1 < raw_size && text[at + 1] == '\'');
+            continue;
+        }
+        size_t breaks = 0;
+        while (size && is_blank(text[size - 1]))
+            size--;
+        for (; at < raw_size && (is_blank(text[at]) || is_break(text[at])); at++)
+            breaks += is_break(text[at]) && !(text[at] == '\r' && at + 1 < raw_size && text[at + 1] == '\n');
+        if (breaks == 1)
+            text[size++] = ' ';
+        for (; breaks > 1; breaks--)
+            text[size++] = '\n';
+    }
+    return size;
+}
+
 static bool scalar_add(struct builder *builder, struct fy_event *event)
 {
     struct fy_token *token = event->scalar.value;
@@ -198,9 +246,14 @@ static bool scalar_add(struct builder *builder, struct fy_event *event)
     size_t size = 0;
     const char *text = token ? fy_token_get_text(token, &size) : "";
     node->plain = !token || fy_token_scalar_style(token) == FYSS_PLAIN;
-    char *copy = text ? arena_copy(builder->arena, (struct bytes){ text, size }) : NULL;
+    const struct bytes raw = token ? quotes_between(builder, token) : (struct bytes){ 0 };
+    char *copy = raw.data ? arena_copy(builder->arena, raw)
+                 : text   ? arena_copy(builder->arena, (struct bytes){ text, size })
+                          : NULL;
     if (!copy)
         return no_memory(builder);
+    if (raw.data)
+        size = single_unquote(copy, raw.size);
     node->value = (struct bytes){ copy, size };
     int unused;
     return tag_check(builder, event->scalar.tag, node) &&
