@@ -193,7 +193,7 @@ if (!process.env.LINTEL_NETWORK) {
     const [program, ...words] = [...AS_ROOT, "tc", "qdisc", "replace", "dev", "lo", "root", "tbf", "rate", "400kbit", "burst", "1600", "limit", "100kb"]; // a packet of 500 bytes: 10 ms
     execFileSync(program, words);
     const said = await says(api, "network");
-    assert.ok(said.facts.rtt_ms >= 15, said.text);
+    assert.ok(said.facts.rtt_ms >= 5, said.text); // without, a twentieth of a millisecond
     assert.match(said.places.network.reason, /TCP measures/);
     await load.stop();
   });
