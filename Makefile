@@ -38,7 +38,7 @@ scenarios: build ## the eighty rows of the scenario book: shown, partly, not yet
 
 reference: build ## docs/reference: the pages and schemas that the binary prints
 	@for page in knobs metrics problems commands; do build/lintel reference $$page >docs/reference/$$page.md || exit; done
-	@for page in lintel resource query; do build/lintel reference $$page.schema.json >docs/reference/$$page.schema.json || exit; done
+	@for page in lintel resource query errors; do build/lintel reference $$page.schema.json >docs/reference/$$page.schema.json || exit; done
 
 fuzz: ## fuzzes each grammar, SECONDS_EACH (60) long; TARGET=name for one
 	@tools/setup test

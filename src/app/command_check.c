@@ -5,6 +5,7 @@
 
 #include "app/check_manifests.h"
 #include "app/encryption.h"
+#include "app/error_lock.h"
 #include "app/exposure.h"
 #include "app/loaded.h"
 #include "base/clock.h"
@@ -61,6 +62,9 @@ static int check_ask(struct app_conf *conf, void *arg)
     if (loaded_app_open(conf, 200, &app)) {
         exposure_check(conf, app.set, &app.diagnostics);
         encryption_check(conf, &app.diagnostics);
+        error_codes_check(&app.set->errors, &app.diagnostics);
+        error_lock_check(&app.arena, conf->folder, &app.set->errors, &app.diagnostics);
+        error_constraints_check(&app.set->errors, app.catalog, &app.diagnostics);
         index_advice_check(app.set, &app.diagnostics);
         code = report(options, &app.diagnostics, app.set);
     } else {

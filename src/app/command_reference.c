@@ -190,6 +190,11 @@ static void print_query_schema(void)
     print_schema(query_schema_write);
 }
 
+static void print_errors_schema(void)
+{
+    print_schema(app_errors_schema_write);
+}
+
 static void print_inject(void)
 {
     printf(
@@ -212,6 +217,7 @@ static const struct {
     { "lintel.schema.json", print_config_schema },
     { "resource.schema.json", print_resource_schema },
     { "query.schema.json", print_query_schema },
+    { "errors.schema.json", print_errors_schema },
 };
 
 static int reference_run(int argc, char **argv)
@@ -227,10 +233,11 @@ static int reference_run(int argc, char **argv)
 const struct command command_reference = {
     .name = "reference",
     .usage =
-        "reference knobs|metrics|problems|commands|lintel.schema.json|resource.schema.json|query.schema.json",
+        "reference knobs|metrics|problems|commands|lintel.schema.json|resource.schema.json|query.schema.json|"
+        "errors.schema.json",
     .summary = "Prints the reference pages, and the JSON Schemas of an app's files.",
     .help = "  knobs, metrics, problems, commands          Markdown tables\n"
-            "  lintel.schema.json, resource.schema.json,\n  query.schema.json                           JSON "
+            "  lintel.schema.json, resource.schema.json,\n  query.schema.json, errors.schema.json       JSON "
             "Schema 2020-12, for editors\n",
     .run = reference_run,
 };

@@ -6,7 +6,7 @@
 #include "kit/module.h"
 
 extern const struct command command_dev, command_init, command_check, command_explain, command_serve,
-    command_ctl, command_reference, command_schema;
+    command_ctl, command_errors, command_reference, command_schema;
 
 /* Every command, the house's first. */
 void commands_each(void (*see)(const struct command *command, void *arg), void *arg);

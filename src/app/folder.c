@@ -103,6 +103,15 @@ bool folder_declarations(struct arena *arena, const char *folder, struct folder_
         all.count = sources ? all.count + files.count : 0;
         all.stamp = all.stamp * 31 + files.stamp;
     }
+    char path[4096];
+    snprintf(path, sizeof path, "%s/" APP_ERRORS_FILE, folder);
+    if (all.sources && access(path, F_OK) == 0) {
+        struct resource_source *errors = &all.sources[all.count++]; /* there is room for one more */
+        errors->file = BYTES(APP_ERRORS_FILE);
+        if (!file_read(arena, path, FILE_BYTES_MAX, &errors->text))
+            return false;
+        all.stamp = all.stamp * 31 + bytes_hash(errors->text);
+    }
     *ret_files = all;
     return all.sources != NULL ||
            fail(&PROBLEM_TOO_LARGE, "%s: its files need more memory than they may use", folder);
@@ -135,6 +144,8 @@ uint64_t folder_stamp(const char *folder, const char *const *subfolders)
     char path[4096];
     snprintf(path, sizeof path, "%s/lintel.yaml", folder);
     uint64_t stamp = stamp_of(path);
+    snprintf(path, sizeof path, "%s/" APP_ERRORS_FILE, folder);
+    stamp += stamp_of(path);
     for (; *subfolders; subfolders++) {
         snprintf(path, sizeof path, "%s/%s", folder, *subfolders);
         DIR *dir = opendir(path);

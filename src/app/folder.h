@@ -13,7 +13,8 @@ struct folder_files {
  * by name. A missing subfolder is empty. Errors: false with PROBLEM_CONFIG naming the file and the cause. */
 bool folder_read(struct arena *arena, const char *folder, const char *subfolder, const char *suffix,
                  struct folder_files *ret_files);
-/* The files that a set of resources is made of: the .yaml of resources/, the .yaml and .json of schemas/.
+/* The files that a set of resources is made of: the .yaml of resources/, the .yaml and .json of schemas/, and
+ * errors.yaml.
  * Errors: as folder_read(). */
 bool folder_declarations(struct arena *arena, const char *folder, struct folder_files *ret_files);
 /* The stamp alone, without reading contents. */

@@ -10,9 +10,10 @@
 #include "base/metric.h"
 #include "kit/module.h"
 
-static const struct command *const own_commands[] = { &command_dev,     &command_init,      &command_check,
-                                                      &command_explain, &command_schema,    &command_serve,
-                                                      &command_ctl,     &command_reference, NULL };
+static const struct command *const own_commands[] = {
+    &command_dev,    &command_init,  &command_check, &command_explain,   &command_schema,
+    &command_errors, &command_serve, &command_ctl,   &command_reference, NULL
+};
 
 static const struct command *find_in(const struct command *const *list, const char *name)
 {

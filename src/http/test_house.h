@@ -260,7 +260,7 @@ static inline void sleep_ms(int ms)
 #define eventually(condition)                                                                                \
     ({                                                                                                       \
         bool holds_ = false;                                                                                 \
-        for (int turn_ = 0; turn_ < 1000 * test_slowness() && !(holds_ = (condition)); turn_++)              \
+        for (int turn_ = 0; turn_ < 5000 * test_slowness() && !(holds_ = (condition)); turn_++)              \
             sleep_ms(2);                                                                                     \
         holds_;                                                                                              \
     })

@@ -3,6 +3,12 @@
 #include "model/schema.h"
 #include "model/schema_sql.h"
 
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfyaml.so"; /* see wire/fuzz_yaml.c */
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void bundle(const struct schema_library *library, const struct schema *schema, enum schema_use use,

@@ -84,6 +84,15 @@ static bool is_rewritten(const struct reading *reading)
     return relation_rewrites(reading->resource->relation, events_of(reading));
 }
 
+static const struct app_error *own_error_of(const struct resource *resource,
+                                            const struct constraint *constraint)
+{
+    const struct relation *relation = resource->relation;
+    if (!resource->set->errors.count || !constraint)
+        return NULL;
+    return app_errors_of(&resource->set->errors, relation->schema, relation->name, constraint->name);
+}
+
 static void check_value(struct reading *reading, const struct json_node *node, struct bytes value)
 {
     const struct column *column = reading->field->column;
@@ -98,6 +107,11 @@ static void check_value(struct reading *reading, const struct json_node *node, s
         if (array ? !flat || !check_refuses_count(rule, json_count(node))
                   : !check_refuses(rule, column, value))
             continue;
+        const struct app_error *own = own_error_of(reading->resource, rule->constraint);
+        if (own) {
+            violate(reading, reading->field->name, own->problem.code, own->problem.title);
+            continue;
+        }
         struct text words;
         text_init(&words, reading->builder->arena, 128);
         check_describe(&words, rule);
@@ -444,6 +458,11 @@ static bool refusal(struct reading *reading)
     if (!violations_any(&reading->violations))
         return true;
     const long long count = violations_tell(&reading->violations, reading->query->body);
+    const struct app_error *own =
+        count == 1 ? app_errors_coded(&reading->resource->set->errors, reading->violations.items[0].code)
+                   : NULL;
+    if (own) /* what is wrong has a code of its own: as if PostgreSQL had refused it */
+        return fail(&own->problem, "%s", own->problem.title);
     return fail(&PROBLEM_VALIDATION, "%lld value%s of the body can't be accepted; the details say which",
                 count, count == 1 ? "" : "s");
 }

@@ -9,6 +9,7 @@ struct explaining {
     const struct resource *resource;
     const struct pg_error *error;
     const char *row_pointer;
+    const struct app_error *own; /* the app's code for that constraint, or NULL */
 };
 
 static void detail(const struct explaining *explaining, const struct field *field, const char *code,
@@ -20,7 +21,9 @@ static void detail(const struct explaining *explaining, const struct field *fiel
     if (field)
         json_pointer_append(&pointer, field->name);
     const char *text = text_z(&pointer);
-    fail_detail(explaining->arena, text ? text : "", code, "%s", message);
+    const struct app_error *own = explaining->own;
+    fail_detail(explaining->arena, text ? text : "", own ? own->problem.code : code, "%s",
+                own ? own->problem.title : message);
 }
 
 static const struct field *field_of(const struct resource *resource, const struct column *column)
@@ -242,9 +245,10 @@ static bool explain_query(const struct pg_error *error)
 void plan_explain_error(struct arena *arena, const struct resource *resource, const struct pg_error *error,
                         const char *row_pointer)
 {
-    const struct explaining explaining = { arena, resource, error, row_pointer };
     const char *state = error->sqlstate;
     check(failure_here && failure_here->problem);
+    const struct app_error *own = app_errors_tell(&resource->set->errors, error);
+    const struct explaining explaining = { arena, resource, error, row_pointer, own };
     if (explain_query(error))
         return;
     if (strcmp(state, "23505") == 0)
@@ -257,6 +261,8 @@ void plan_explain_error(struct arena *arena, const struct resource *resource, co
         explain_null(&explaining);
     else if (strcmp(state, "23P01") == 0)
         explain_columns(&explaining, "exclusion", "collides with another row");
+    else if (own)
+        detail(&explaining, NULL, own->problem.code, own->problem.title); /* RAISE … USING CONSTRAINT */
     else if (strcmp(state, "21000") == 0) {
         failure_here->problem = &PROBLEM_VALIDATION;
         snprintf(failure_here->message, sizeof failure_here->message,

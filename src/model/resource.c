@@ -79,6 +79,11 @@ static void set_build(struct resource_build *build, const struct resource_source
     for (int i = 0; i < sources_count; i++) {
         if (bytes_starts(sources[i].file, BYTES(SCHEMA_FOLDER)))
             continue;
+        if (bytes_is(sources[i].file, APP_ERRORS_FILE)) {
+            app_errors_read(&build->set->errors, build->arena, APP_ERRORS_FILE, sources[i].text,
+                            build->diagnostics);
+            continue;
+        }
         struct draft *draft = &build->drafts[build->drafts_count++];
         draft->resource = ARENA_NEW(&build->scratch, struct resource);
         if (!resource_declare(build, &sources[i], draft))
@@ -139,6 +144,7 @@ void resource_set_unref(struct resource_set *set)
     for (int i = 0; i < set->programs_count; i++)
         jsonschema_free(set->programs[i]);
     free(set->programs);
+    app_errors_done(&set->errors);
     table_done(&set->by_name);
     catalog_unref(set->catalog);
     arena_done(&set->arena);

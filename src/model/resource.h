@@ -2,6 +2,7 @@
 /* resource.h - what is exposed: tables and views declared in the files of resources/, resolved against a
  * catalog. A resource set is an immutable snapshot together with its catalog. Deny by default: what no file
  * names is not there. */
+#include "model/app_errors.h"
 #include "model/catalog.h"
 #include "model/schema.h"
 #include "pg/row.h"
@@ -88,6 +89,7 @@ struct resource_set {
     struct resource *resources; /* sorted by name */
     int resources_count;
     struct table by_name;
+    struct app_errors errors; /* errors.yaml */
     struct schema_library library;
     struct jsonschema **programs; /* compiled schemas; they end with the set */
     int programs_count, programs_room;
@@ -98,7 +100,8 @@ struct resource_set {
 
 #define RESOURCE_FILES_MAX 10000
 
-/* One declared file, as text: of resources/, or of schemas/, to which the others' schemas refer. */
+/* One declared file, as text: of resources/, or of schemas/, to which the others' schemas refer, or
+ * errors.yaml. */
 struct resource_source {
     struct bytes file, text;
 };

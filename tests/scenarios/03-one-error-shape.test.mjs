@@ -1,10 +1,8 @@
 // 3. One error shape: whatever goes wrong, from malformed bytes to a deadlock, is said in the same few words, with the id under which the
 // log tells the rest; and the codes are a catalogue that only grows.
-//
-// partly: constraint names mapped to own codes (errors.yaml) and `lintel check` refusing a removed or re-meant code need the errors catalogue of an app
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { TOP, assert, eventually, parseResponses, serve, startPostgres, test } from "../lib/lintel.mjs";
+import { TOP, assert, eventually, folder, lintel, parseResponses, serve, startPostgres, test } from "../lib/lintel.mjs";
 import { SHOP, SHOP_APP } from "../lib/databases.mjs";
 
 const EXTRA = `
@@ -163,4 +161,129 @@ test("the catalogue: class, status, retryable, since, deprecated, replaced_by; t
   assert.ok(retryable.includes("conflict.deadlock") && retryable.includes("database.unavailable") && !retryable.includes("conflict.unique") && !retryable.includes("outcome_unknown"));
   const promised = readFileSync(join(TOP, "tests/scenarios/03-codes.txt"), "utf8").trim().split("\n").filter((line) => !line.startsWith("#")).map((line) => line.split(" "));
   for (const [code, status] of promised) assert.equal(problems.find((problem) => problem.code === code)?.status, Number(status), `${code}: codes are never removed, nor given another meaning`);
+});
+
+// ---- codes of the app's own ----
+
+const RULES = `
+CREATE TABLE room (id integer PRIMARY KEY, name text NOT NULL CONSTRAINT room_name_once UNIQUE, beds integer CONSTRAINT beds_few CHECK (beds BETWEEN 1 AND 4), stars integer CHECK (stars > 0), note text);
+CREATE TABLE stay (id integer PRIMARY KEY, room integer NOT NULL CONSTRAINT stay_room REFERENCES room, during tsrange NOT NULL, CONSTRAINT stay_room_free EXCLUDE USING gist (room WITH =, during WITH &&));
+CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF new.id = 13 THEN RAISE EXCEPTION ''ledger rule 17'' USING CONSTRAINT = ''house_closed''; END IF; RETURN new; END';
+CREATE TRIGGER closed BEFORE INSERT ON stay FOR EACH ROW EXECUTE FUNCTION closed();`;
+const ERRORS = `errors:
+  conflict.room_name: {status: 409, message: There is a room of that name., constraint: room_name_once}
+  conflict.room_taken:
+    status: 409
+    message: The room is taken at that time.
+    constraint: stay_room_free
+    retryable: true
+    doc: Choose another room or another time.
+    since: "1.2"
+  validation.beds: {message: A room has one to four beds., constraint: beds_few}
+  gone.house_closed: {status: 410, message: The house is closed., constraint: house_closed}
+  missing.room: {status: 404, message: There is no such room., constraint: stay_room, deprecated: "2.0", replaced_by: conflict.room_taken}
+`;
+const HOTEL = {
+  "errors.yaml": ERRORS,
+  "resources/room.yaml": `table: public.room\n${rw}`, "resources/stay.yaml": `table: public.stay\n${rw}`,
+  "queries/book.sql": "/* route: POST /v1/book\n   access: public\n   result: one */\nINSERT INTO public.stay VALUES (:id, :room, '[2024-01-01,2024-01-02)') RETURNING id",
+};
+const hotel = (t, options = {}) => serve(t, { sql: `CREATE EXTENSION IF NOT EXISTS btree_gist; ${RULES}`, app: HOTEL, ...options });
+const during = (from, to) => ({ lower: `2024-01-0${from}T00:00:00`, upper: `2024-01-0${to}T00:00:00`, bounds: "[)" });
+
+test("a constraint is told by the app's own code, wherever it is noticed", async (t) => {
+  const api = await hotel(t);
+  await api.post("/v1/room", { id: 1, name: "Rose", beds: 2 }).expect(201);
+  const own = async (reply, status, code, ...pointers) => {
+    const { details, message } = shaped(await reply, status, code).json;
+    assert.deepEqual(details, pointers.map((pointer) => ({ pointer, code, message })));
+  };
+  await own(api.post("/v1/room", { id: 2, name: "Rose", beds: 2 }), 409, "conflict.room_name", "/name");
+  await own(api.post("/v1/room", { id: 2, name: "Lily", beds: 7 }), 422, "validation.beds", "/beds");
+  await own(api.patch("/v1/room/1", { beds: 0 }), 422, "validation.beds", "/beds");
+  await api.post("/v1/stay", { id: 1, room: 1, during: during(1, 3) }).expect(201);
+  await own(api.post("/v1/stay", { id: 2, room: 1, during: during(2, 4) }), 409, "conflict.room_taken", "/room", "/during");
+  await own(api.post("/v1/stay", { id: 2, room: 9, during: during(2, 4) }), 404, "missing.room", "/room");
+  await own(api.post("/v1/stay", { id: 13, room: 1, during: during(5, 6) }), 410, "gone.house_closed", "");
+  shaped(await api.post("/v1/book", { id: 2, room: 1 }), 409, "conflict.room_taken");
+  shaped(await api.post("/v1/book", { id: 13, room: 1 }), 410, "gone.house_closed");
+  // several at once: the general code, and each with its own
+  const { details } = shaped(await api.post("/v1/room", { id: "x", name: "Lily", beds: 7, stars: 0 }), 422, "validation.failed").json;
+  assert.deepEqual(details.map((detail) => [detail.pointer, detail.code]), [["/id", "type"], ["/beds", "validation.beds"], ["/stars", "check"]]);
+  // constraints without a code keep the server's
+  shaped(await api.post("/v1/room", { id: 1, name: "Lily" }), 409, "conflict.unique");
+});
+
+test("own codes stand in the catalogue, one by one, and their statuses in the document", async (t) => {
+  const api = await hotel(t);
+  const { problems } = (await api.get("/errors").expect(200)).json;
+  const taken = problems.find((problem) => problem.code === "conflict.room_taken");
+  assert.deepEqual(taken, { code: "conflict.room_taken", class: "conflict", status: 409, retryable: true, title: "The room is taken at that time.",
+    description: "Choose another room or another time.", since: "1.2", deprecated: false, replaced_by: null });
+  assert.deepEqual((await api.get("/errors/conflict.room_taken").expect(200)).json, taken);
+  const { deprecated, deprecated_since, replaced_by } = (await api.get("/errors/missing.room").expect(200)).json;
+  assert.deepEqual([deprecated, deprecated_since, replaced_by], [true, "2.0", "conflict.room_taken"]);
+  assert.equal((await api.get("/errors/conflict.unique").expect(200)).json.status, 409);
+  shaped(await api.get("/errors/no.such"), 404, "not_found");
+  const { paths } = (await api.get("/openapi.json").expect(200)).json;
+  for (const operation of [paths["/v1/stay"].post, paths["/v1/stay/{id}"].patch, paths["/v1/stay/{id}"].delete, paths["/v1/book"].post])
+    for (const status of ["404", "409", "410", "422"]) assert.ok(operation.responses[status] || (status === "422" && operation.operationId.startsWith("delete")), `${operation.operationId} ${status}`);
+  assert.equal(paths["/v1/stay"].get.responses["410"], undefined);
+  // read again with the other files
+  writeFileSync(join(api.dir, "errors.yaml"), ERRORS.replace("The house is closed.", "We are on holiday."));
+  api.signal("SIGHUP");
+  await eventually(async () => (await api.get("/errors/gone.house_closed")).json.title === "We are on holiday.");
+});
+
+test("check fails a build that removes or re-means a published code", async (t) => {
+  const api = await hotel(t);
+  const check = async () => lintel(["check", api.dir], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
+  const errors = (text) => writeFileSync(join(api.dir, "errors.yaml"), text);
+  const first = await check();
+  assert.equal(first.code, 0, first.stdout + first.stderr);
+  assert.match(first.stdout, /warning: gone\.house_closed: no table that Lintel sees has a constraint house_closed/);
+  assert.match((await lintel(["errors", api.dir])).stdout, /^conflict\.room_taken +409 +new +The room is taken/m);
+  const published = await lintel(["errors", api.dir, "--publish"]);
+  assert.equal(published.code, 0, published.stderr);
+  assert.match(published.stdout, /errors\.lock: 5 codes/);
+  assert.equal((await check()).code, 0);
+  // words may change, a code may be added
+  errors(ERRORS.replace("is taken at", "is not free at") + "  conflict.new: {message: New., constraint: room_pkey}\n");
+  assert.equal((await check()).code, 0);
+  const listed = JSON.parse((await lintel(["errors", api.dir, "--json"])).stdout);
+  assert.deepEqual(listed.errors.map((error) => error.published), [true, true, true, true, true, false]);
+  const refused = async (text, message) => {
+    errors(text);
+    const said = await check();
+    assert.equal(said.code, 1, said.stdout);
+    assert.match(said.stdout, message);
+    const kept = readFileSync(join(api.dir, "errors.lock"), "utf8");
+    assert.equal((await lintel(["errors", api.dir, "--publish"])).code, 1);
+    assert.equal(readFileSync(join(api.dir, "errors.lock"), "utf8"), kept);
+  };
+  await refused(ERRORS.replace("  validation.beds", "  validation.bedding"), /^errors\.lock:\d+:\d+: error: the code validation\.beds was published and is gone/m);
+  await refused(ERRORS.replace("constraint: beds_few", "constraint: room_pkey"), /^errors\.yaml:\d+:\d+: error: validation\.beds was published for the constraint beds_few/m);
+  await refused(ERRORS.replace("retryable: true", "retryable: false"), /conflict\.room_taken was published as retryable/);
+  rmSync(join(api.dir, "errors.yaml"));
+  assert.equal((await check()).code, 1);
+  // what can't be right at all
+  rmSync(join(api.dir, "errors.lock"));
+  await refused0(/conflict\.unique is a code of the server's own/, "  conflict.unique: {message: x, constraint: a}\n");
+  await refused0(/unknown key 'constrain'[^]*did you mean 'constraint'/, "  a.b: {message: x, constrain: a}\n");
+  await refused0(/must be|at most|between|range/, "  a.b: {message: x, constraint: a, status: 500}\n");
+  async function refused0(message, text) {
+    errors(`errors:\n${text}`);
+    const said = await check();
+    assert.equal(said.code, 1, said.stdout);
+    assert.match(said.stdout, message);
+  }
+});
+
+test("lintel errors: a folder without codes, one that is not there", async (t) => {
+  const none = await lintel(["errors", folder(t)]);
+  assert.equal(none.code, 0);
+  assert.match(none.stdout, /no codes of its own/);
+  const missing = await lintel(["errors", "/nonexistent"]);
+  assert.equal(missing.code, 3);
+  assert.equal((await lintel(["errors"])).code, 2);
 });

@@ -12,6 +12,7 @@ struct document {
     struct text *text;
     const struct resource_set *set;
     const struct resource *resource;
+    bool writes;      /* the operation being written may meet constraints */
     struct text name; /* the resource's component */
 };
 
@@ -279,11 +280,14 @@ static void operation_begin(struct document *doc, const char *method, const char
 
 static void responses(struct document *doc, const char *const *names)
 {
-    for (; *names; names++) {
-        const bool range = strchr(*names, '_') != NULL;
-        text_printf(doc->text, ",\"%.3s\":{\"$ref\":\"#/components/responses/%s\"}", *names,
-                    range ? *names + 4 : *names);
+    for (const char *const *name = names; *name; name++) {
+        const bool range = strchr(*name, '_') != NULL;
+        text_printf(doc->text, ",\"%.3s\":{\"$ref\":\"#/components/responses/%s\"}", *name,
+                    range ? *name + 4 : *name);
     }
+    if (doc->writes)
+        app_errors_document(doc->text, &doc->set->errors, names);
+    doc->writes = false;
     text_lit(doc->text, "}}");
 }
 
@@ -361,6 +365,7 @@ static void operation_create(struct document *doc)
 {
     static const char *const also[] = { "400_Invalid",    "409_Conflict",    "413_TooLarge", "415_MediaType",
                                         "422_Validation", "503_Unavailable", "504_Timeout",  NULL };
+    doc->writes = true;
     operation_begin(doc, "post", "create", "Creates one row, or many with an array");
     write_parameters(doc, false);
     text_lit(doc->text,
@@ -402,6 +407,7 @@ static void operation_change(struct document *doc, const char *method, const cha
         "400_Invalid",   "404_NotFound",   "409_Conflict",    "412_Precondition", "413_TooLarge",
         "415_MediaType", "422_Validation", "503_Unavailable", "504_Timeout",      NULL
     };
+    doc->writes = true;
     operation_begin(doc, method, verb, summary);
     if (view == VIEW_UPDATE)
         reapply_description(doc);
@@ -424,6 +430,7 @@ static void operation_delete(struct document *doc)
         "400_Invalid", "404_NotFound", "409_Conflict", "412_Precondition", "503_Unavailable", "504_Timeout",
         NULL
     };
+    doc->writes = true;
     operation_begin(doc, "delete", "delete", "Deletes one row");
     write_parameters(doc, true);
     text_lit(doc->text, "\"responses\":{\"204\":{\"description\":\"Deleted.\"}");
@@ -562,23 +569,34 @@ static const struct {
     { "Timeout", "The request did not finish in time.", "timeout", false },
 };
 
-static void shared_responses_write(struct text *text)
+static void shared_response(struct text *text, const char *name, const char *description, bool retry_after,
+                            const char *example_code)
+{
+    text_printf(text,
+                "\"%s\":{\"description\":\"%s\"%s,\"content\":{\"application/json\":{\"schema\":{\"$ref\":"
+                "\"#/components/schemas/"
+                "Error\"},\"example\":{\"error_code\":\"%s\",\"message\":\"…\",\"details\":[],"
+                "\"correlation_id\":\"5f0c2a9be1d34c7f8a6e0b1d2c3f4a5b\",\"timestamp\":\"2024-01-31T12:30:00."
+                "000Z\"}},"
+                "\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}",
+                name, description,
+                retry_after ? ",\"headers\":{\"Retry-After\":{\"$ref\":\"#/components/headers/Retry-After\"}}"
+                            : "",
+                example_code);
+}
+
+static void shared_responses_write(struct text *text, const struct app_errors *own)
 {
     text_lit(text, "\"responses\":{");
     for (size_t i = 0; i < array_count(shared_responses); i++) {
-        text_printf(
-            text,
-            "%s\"%s\":{\"description\":\"%s\"%s,\"content\":{\"application/json\":{\"schema\":{\"$ref\":"
-            "\"#/components/schemas/"
-            "Error\"},\"example\":{\"error_code\":\"%s\",\"message\":\"…\",\"details\":[],"
-            "\"correlation_id\":\"5f0c2a9be1d34c7f8a6e0b1d2c3f4a5b\",\"timestamp\":\"2024-01-31T12:30:00."
-            "000Z\"}},"
-            "\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}",
-            i ? "," : "", shared_responses[i].name, shared_responses[i].description,
-            shared_responses[i].retry_after
-                ? ",\"headers\":{\"Retry-After\":{\"$ref\":\"#/components/headers/Retry-After\"}}"
-                : "",
-            shared_responses[i].example_code);
+        text_add_z(text, i ? "," : "");
+        shared_response(text, shared_responses[i].name, shared_responses[i].description,
+                        shared_responses[i].retry_after, shared_responses[i].example_code);
+    }
+    if (own->count) {
+        text_byte(text, ',');
+        shared_response(text, "Own", "A rule of this app, told by a code of its own: /errors has them all.",
+                        false, own->items[0].problem.code);
     }
     text_byte(text, '}');
 }
@@ -592,7 +610,11 @@ static const char system_paths[] =
     "\"description\":\"Not now.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
     "\"/errors\":{\"get\":{\"operationId\":\"errors\",\"summary\":\"The catalogue of error "
     "codes\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"All "
-    "codes.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}}";
+    "codes.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
+    "\"/errors/{code}\":{\"get\":{\"operationId\":\"error\",\"summary\":\"One error "
+    "code\",\"tags\":[\"system\"],\"parameters\":[{\"name\":\"code\",\"in\":\"path\",\"required\":true,"
+    "\"schema\":{\"type\":\"string\"}}],\"responses\":{\"200\":{\"description\":\"The "
+    "code.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}}";
 
 static void tags_write(struct document *doc)
 {
@@ -653,31 +675,6 @@ void document_write(struct text *text, const struct resource_set *set, const str
     declared_files_write(text, set);
     text_done(&doc.name);
     text_lit(text, "},");
-    shared_responses_write(text);
+    shared_responses_write(text, &set->errors);
     text_lit(text, "}}\n");
-}
-
-void catalogue_write(struct text *text, const struct kit *kit)
-{
-    text_lit(text, "{\"problems\":[");
-    bool first = true;
-    for (const struct module *const *module = kit->modules; *module; module++)
-        for (const struct problem *const *at = (*module)->problems; at && *at; at++) {
-            const struct problem *problem = *at;
-            text_add_z(text, first ? "{\"code\":" : ",{\"code\":");
-            first = false;
-            json_write_string(text, bytes_of(problem->code));
-            struct bytes rest = bytes_of(problem->code);
-            text_lit(text, ",\"class\":");
-            json_write_string(text, bytes_cut(&rest, '.'));
-            text_printf(text, ",\"status\":%d,\"retryable\":%s,\"title\":", problem->status,
-                        problem->retryable ? "true" : "false");
-            json_write_string(text, bytes_of(problem->title));
-            text_lit(text, ",\"description\":");
-            json_write_string(text, bytes_of(problem->doc));
-            text_lit(text, ",\"since\":");
-            json_write_string(text, bytes_of(problem->since));
-            text_lit(text, ",\"deprecated\":false,\"replaced_by\":null}");
-        }
-    text_lit(text, "]}\n");
 }

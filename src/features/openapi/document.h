@@ -7,6 +7,3 @@
 /* Appends the document. title, version: of the app. */
 void document_write(struct text *text, const struct resource_set *set, const struct kit *kit,
                     const char *title, const char *version);
-
-/* The catalogue of problems as JSON: {"problems":[{code,status,class,retryable,title,description,since}]}. */
-void catalogue_write(struct text *text, const struct kit *kit);

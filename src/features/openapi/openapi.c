@@ -2,6 +2,7 @@
  * request. */
 #include <stdlib.h>
 
+#include "features/openapi/catalogue.h"
 #include "features/openapi/docs.h"
 #include "features/openapi/document.h"
 #include "http/route.h"
@@ -14,6 +15,7 @@ struct conf {
 /* What a snapshot's routes serve; ends with its router. */
 struct pages {
     struct text document, catalogue;
+    const struct resource_set *set; /* the router's, or NULL */
 };
 
 struct openapi {
@@ -37,6 +39,13 @@ static bool catalogue_page(struct req *req, void *room)
     return true;
 }
 
+static bool entry_page(struct req *req, void *room)
+{
+    const struct openapi *openapi = room;
+    const struct pages *pages = req->route->data;
+    return catalogue_entry(req, openapi->kit, pages->set);
+}
+
 static void pages_free(void *arg)
 {
     struct pages *pages = arg;
@@ -55,11 +64,13 @@ static bool openapi_routes(void *room, struct router *router, struct resource_se
     static const struct resource_set none;
     document_write(&pages->document, set ? set : &none, openapi->kit, openapi->conf->title,
                    openapi->conf->version);
-    catalogue_write(&pages->catalogue, openapi->kit);
+    catalogue_write(&pages->catalogue, openapi->kit, set);
+    pages->set = set;
     router_on_free(router, pages_free, pages);
     const struct route routes[] = {
         { .method = HTTP_GET, .pattern = "/openapi.json", .run = document_page, .room = room, .data = pages },
         { .method = HTTP_GET, .pattern = "/errors", .run = catalogue_page, .room = room, .data = pages },
+        { .method = HTTP_GET, .pattern = "/errors/{code}", .run = entry_page, .room = room, .data = pages },
     };
     for (size_t i = 0; i < array_count(routes); i++)
         if (!router_add(router, &routes[i]))

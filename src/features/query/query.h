@@ -196,6 +196,8 @@ bool query_answer(struct req *req, const struct query *query, const struct query
 /* The result is what was described, and no deeper than it may be. Errors: PROBLEM_SCHEMA_NOT_READY,
  * PROBLEM_QUERY_TOO_DEEP. */
 bool query_result_fits(const struct query *query, const struct pg_result *result);
+/* Tells what PostgreSQL refused by the app's own code, if the constraint has one. Returns false. */
+bool query_refused(const struct query *query, const struct pg_error *error);
 bool query_wants_lines(const struct req *req, const struct query *query);
 WAITS bool query_run_script(struct req *req, const struct query *query, const struct bytes *values,
                             const struct query_last *last);

@@ -203,6 +203,18 @@ static void headers_document(struct text *text, const struct query *query)
     text_byte(text, '}');
 }
 
+/* Statuses of the app's own codes that stand for constraints it may meet. */
+static void own_document(struct text *text, const struct query *query, bool body)
+{
+    const char *named[6] = { "400", "409", "422" };
+    int count = 3;
+    if (query->result == RESULT_ONE)
+        named[count++] = "404";
+    if (body)
+        named[count++] = "415";
+    app_errors_document(text, &query->set->errors, named);
+}
+
 static void answers_document(struct text *text, const struct query *query)
 {
     const bool body = query->method == HTTP_POST || query->method == HTTP_PUT || query->method == HTTP_PATCH;
@@ -219,12 +231,14 @@ static void answers_document(struct text *text, const struct query *query)
     text_lit(text, ",\"400\":{\"$ref\":\"#/components/responses/Invalid\"}");
     if (query->result == RESULT_ONE)
         text_lit(text, ",\"404\":{\"$ref\":\"#/components/responses/NotFound\"}");
-    if (query->locks)
+    if (query->locks || query->method != HTTP_GET)
         text_lit(text, ",\"409\":{\"$ref\":\"#/components/responses/Conflict\"}");
     if (body)
         text_lit(text, ",\"415\":{\"$ref\":\"#/components/responses/MediaType\"}");
-    if (body || query->depth_max)
+    if (body || query->depth_max || query->method != HTTP_GET)
         text_lit(text, ",\"422\":{\"$ref\":\"#/components/responses/Validation\"}");
+    if (query->method != HTTP_GET)
+        own_document(text, query, body);
     text_lit(text, ",\"503\":{\"$ref\":\"#/components/responses/Unavailable\"},"
                    "\"504\":{\"$ref\":\"#/components/responses/Timeout\"}}");
 }

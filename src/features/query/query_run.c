@@ -74,6 +74,12 @@ static void watch_tell(struct req *req, const struct query *query, const struct 
     recur_see(cell, &told);
 }
 
+bool query_refused(const struct query *query, const struct pg_error *error)
+{
+    (void)app_errors_tell(&query->set->errors, error);
+    return false;
+}
+
 static WAITS bool run_one(struct req *req, const struct query *query, const struct query_last *last)
 {
     struct pg_step step = { pg_statement_of(kit_here.pool, last->sql), last->params, last->params_count,
@@ -83,8 +89,8 @@ static WAITS bool run_one(struct req *req, const struct query *query, const stru
                                          .steps = &step,
                                          .steps_count = 1 };
     uint64_t hash = 0;
-    if (!step.statement || !kit_ask(req, &batch) || !query_result_fits(query, step.result) ||
-        !query_answer(req, query, last, step.result, &hash))
+    if (!step.statement || !(kit_ask(req, &batch) || query_refused(query, &batch.error)) ||
+        !query_result_fits(query, step.result) || !query_answer(req, query, last, step.result, &hash))
         return false;
     if (query->watch) {
         const int64_t took_ns = batch.took_ns - batch.behind_ns;

@@ -7,12 +7,13 @@
 #include "features/query/query.h"
 #include "kit/here.h"
 
-static WAITS bool statement_run(struct req *req, struct pg_tx *tx, struct bytes sql, struct pg_step *step)
+static WAITS bool statement_run(struct req *req, const struct query *query, struct pg_tx *tx,
+                                struct bytes sql, struct pg_step *step)
 {
     step->statement = pg_statement_of(kit_here.pool, sql);
     struct pg_batch batch = { .arena = &req->arena, .kind = PG_WRITE, .steps = step, .steps_count = 1 };
     req->db_batches++;
-    return step->statement && pg_session_run(tx->session, &batch);
+    return step->statement && (pg_session_run(tx->session, &batch) || query_refused(query, &batch.error));
 }
 
 static void step_done(struct pg_step *step)
@@ -28,7 +29,7 @@ static WAITS bool steps_run(struct req *req, const struct query *query, const st
         const struct query_statement *statement = &query->statements[i];
         const struct bytes *own = query_values_of(&req->arena, statement, values);
         struct pg_step step = { .params = own, .params_count = statement->params_count };
-        const bool well = own && statement_run(req, tx, statement->sql, &step);
+        const bool well = own && statement_run(req, query, tx, statement->sql, &step);
         step_done(&step);
         if (!well)
             return false;
@@ -48,7 +49,7 @@ bool query_run_script(struct req *req, const struct query *query, const struct b
         return false;
     const int64_t borrowed_ns = clock_now_ns();
     req->pool_wait_ns += borrowed_ns - started_ns;
-    bool well = steps_run(req, query, values, &tx) && statement_run(req, &tx, last->sql, &step) &&
+    bool well = steps_run(req, query, values, &tx) && statement_run(req, query, &tx, last->sql, &step) &&
                 query_result_fits(query, step.result);
     if (well && !reads)
         well = pg_commit(&tx);
