@@ -256,7 +256,7 @@ static inline void sleep_ms(int ms)
     poll(NULL, 0, ms);
 }
 
-/* Until `condition` holds, for at most two seconds. */
+/* Until `condition` holds, for at most ten seconds. */
 #define eventually(condition)                                                                                \
     ({                                                                                                       \
         bool holds_ = false;                                                                                 \
