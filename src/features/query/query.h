@@ -45,6 +45,7 @@ struct query_statement {
     struct bytes sql;
     int *params; /* $n is the query's params[params[n - 1]] */
     int params_count;
+    uint32_t line; /* of the file, where it begins */
 };
 
 struct query_paging {
@@ -113,6 +114,10 @@ struct query_set {
     struct rules **rules; /* of the queries, to be ended */
     int rules_count;
 };
+
+/* What PostgreSQL refused, in the client's terms: which parameter could not be read. */
+void query_refused(struct req *req, const struct query *query, const struct query_statement *statement,
+                   const struct pg_error *error);
 
 /* module.load, unload, document and explain. */
 bool query_set_load(void *room, const struct load *load, void **ret_loaded);

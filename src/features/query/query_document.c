@@ -92,6 +92,23 @@ static void page_document(struct text *text, const struct query *query, bool fir
         first ? "" : ",", (long long)query->page.max, (long long)query->page.limit);
 }
 
+/* What has parts stands in a URL as PostgreSQL writes it; NULL: it has none. */
+static const char *form_of(const struct query_param *param)
+{
+    switch (param->type->kind) {
+    case PG_TYPE_ARRAY:
+        return "As PostgreSQL writes an array: {a,b}";
+    case PG_TYPE_COMPOSITE:
+        return "As PostgreSQL writes a row: (a,b)";
+    case PG_TYPE_RANGE:
+        return "As PostgreSQL writes a range: [a,b)";
+    case PG_TYPE_MULTIRANGE:
+        return "As PostgreSQL writes a multirange: {[a,b)}";
+    default:
+        return NULL;
+    }
+}
+
 static void params_document(struct text *text, const struct query *query)
 {
     bool first = true;
@@ -106,10 +123,14 @@ static void params_document(struct text *text, const struct query *query)
         text_printf(
             text, ",\"in\":\"%s\",\"required\":%s,\"schema\":", param->place == PLACE_PATH ? "path" : "query",
             param->required || param->place == PLACE_PATH ? "true" : "false");
-        schema_write(text, query, param, false);
-        if (param->description.size) {
+        const char *form = form_of(param);
+        if (form)
+            text_lit(text, "{\"type\":\"string\"}");
+        else
+            schema_write(text, query, param, false);
+        if (param->description.size || form) {
             text_lit(text, ",\"description\":");
-            json_write_string(text, param->description);
+            json_write_string(text, param->description.size ? param->description : bytes_of(form));
         }
         text_byte(text, '}');
     }
@@ -219,11 +240,13 @@ static void answers_document(struct text *text, const struct query *query)
     text_lit(text, ",\"400\":{\"$ref\":\"#/components/responses/Invalid\"}");
     if (query->result == RESULT_ONE)
         text_lit(text, ",\"404\":{\"$ref\":\"#/components/responses/NotFound\"}");
-    if (query->locks)
+    if (query->locks || query->method != HTTP_GET)
         text_lit(text, ",\"409\":{\"$ref\":\"#/components/responses/Conflict\"}");
+    if (body || (query->result == RESULT_MANY && !query->page.asked && !query->stream))
+        text_lit(text, ",\"413\":{\"$ref\":\"#/components/responses/TooLarge\"}");
     if (body)
         text_lit(text, ",\"415\":{\"$ref\":\"#/components/responses/MediaType\"}");
-    if (body || query->depth_max)
+    if (body || query->depth_max || query->params_count)
         text_lit(text, ",\"422\":{\"$ref\":\"#/components/responses/Validation\"}");
     text_lit(text, ",\"503\":{\"$ref\":\"#/components/responses/Unavailable\"},"
                    "\"504\":{\"$ref\":\"#/components/responses/Timeout\"}}");

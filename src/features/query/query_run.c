@@ -83,8 +83,13 @@ static WAITS bool run_one(struct req *req, const struct query *query, const stru
                                          .steps = &step,
                                          .steps_count = 1 };
     uint64_t hash = 0;
-    if (!step.statement || !kit_ask(req, &batch) || !query_result_fits(query, step.result) ||
-        !query_answer(req, query, last, step.result, &hash))
+    if (!step.statement)
+        return false;
+    if (!kit_ask(req, &batch)) {
+        query_refused(req, query, &query->statements[0], &batch.error);
+        return false;
+    }
+    if (!query_result_fits(query, step.result) || !query_answer(req, query, last, step.result, &hash))
         return false;
     if (query->watch) {
         const int64_t took_ns = batch.took_ns - batch.behind_ns;
