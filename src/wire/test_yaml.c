@@ -60,7 +60,8 @@ TEST(single_quotes_are_halved_and_lines_in_them_folded)
     expect_bytes(form("- ''''\n- ''''''\n- '''''m'\n- 'a''''b''c'''\n- ''"),
                  "[''@1:3 '''@2:3 '''m@3:3 'a''b'c'@4:3 '@5:3]");
     expect_bytes(form("? '''''''''''''m: rte2'"), "{'''''''m: rte2@1:3=@1:3}");
-    expect_bytes(form("- 'caf\xc3\xa9''''  \n  \t line'\n- 'x''''\n\n\n  y ''  '"), "['caf\xc3\xa9'' line@1:3 'x''\n\ny '  @3:3]");
+    expect_bytes(form("- 'caf\xc3\xa9''''  \n  \t line'\n- 'x''''\n\n\n  y ''  '"),
+                 "['caf\xc3\xa9'' line@1:3 'x''\n\ny '  @3:3]");
     expect_bytes(form("'a''''\r\n b'"), "'a'' b@1:1");
 }
 

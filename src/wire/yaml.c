@@ -190,7 +190,8 @@ static bool tag_check(struct builder *builder, struct fy_token *tag, struct yaml
 }
 
 /* What stands between the quotes of a single-quoted scalar that holds '' (YAML 1.2.2, 7.3.2); data NULL: take
- * libfyaml's text. 0.7.12 reads two such pairs in a row as three quotes, and leaves bytes behind them unset. */
+ * libfyaml's text. 0.7.12 reads two such pairs in a row as three quotes, and leaves bytes behind them unset.
+ */
 static struct bytes quotes_between(const struct builder *builder, struct fy_token *token)
 {
     const struct bytes whole = builder->source->text;
