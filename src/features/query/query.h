@@ -91,6 +91,7 @@ struct query {
     struct recur_watch *watch;      /* NULL: nobody looks whether its results recur */
     const char *lacks; /* NULL: ready; else what PostgreSQL does not have (yet): 503 until it is there */
     bool closed, typed;
+    bool own_session; /* it leaves something in its connection, which therefore is cleaned behind it */
 };
 
 struct query_conf {
@@ -114,6 +115,12 @@ struct query_set {
     struct rules **rules; /* of the queries, to be ended */
     int rules_count;
 };
+
+/* Whether a statement may leave a setting or a lock in its connection: on a shared one they would be the next
+ * request's. */
+bool query_marks_session(struct bytes sql);
+/* The same of the functions that it calls. Errors: false: the database or memory. */
+WAITS bool query_session_judge(struct query *query, struct arena *arena, struct pg_pool *pool);
 
 /* What PostgreSQL refused, in the client's terms: which parameter could not be read. */
 void query_refused(struct req *req, const struct query *query, const struct query_statement *statement,

@@ -1,10 +1,11 @@
 // Files of queries/ as a hasty author writes them, and values that only PostgreSQL can read.
-import { assert, lintel, serve, test } from "../../../tests/lib/lintel.mjs";
+import { assert, eventually, lintel, serve, test } from "../../../tests/lib/lintel.mjs";
 
 const SQL = `
   create table note (id int primary key, body text not null unique, tags text[] not null default '{}');
   insert into note values (1, 'red boat', '{sea}'), (2, 'blue car', '{land}');
   create function made_up(word text) returns int language plpgsql as $$ begin execute 'selec ' || word; return 1; end $$;
+  create function go(place text) returns text language plpgsql as $$ begin return set_config('search_path', place, false); end $$;
 `;
 const PUBLIC = "/* access: public\n";
 const APP = {
@@ -82,4 +83,24 @@ test("what can never be answered is said by check, with the line that PostgreSQL
   assert.match(said["queries/pair.sql"].message, /2 columns/);
   assert.equal(said["queries/typo.sql"].line, 5);
   assert.equal(said["queries/quiet.sql"], undefined, "columns that nobody sees need no names");
+});
+
+test("a setting or a lock that outlives its statement is not the next request's", async (t) => {
+  const api = await start(t, {
+    "queries/count.sql": `${PUBLIC}   result: scalar */ select count(*)::int from note`,
+    "queries/count_too.sql": `/* route: POST /v1/count_too\n   access: public\n   result: scalar */ select count(*)::int from note`,
+    "queries/elsewhere.sql": `${PUBLIC}   result: scalar */ select set_config('search_path', 'nowhere', false)`,
+    "queries/elsewhere_too.sql": `/* route: POST /v1/elsewhere_too\n   access: public\n   result: scalar */ select Set_Config('search_path', 'nowhere', false)`,
+    "queries/go.sql": `/* route: POST /v1/go\n   access: public\n   result: scalar */ select public.Go('nowhere')`,
+    "queries/hold.sql": `/* route: POST /v1/hold\n   access: public\n   result: scalar */ select pg_try_advisory_lock(7)`,
+  });
+  const times = (n, ask) => Promise.all(Array.from({ length: n }, ask));
+  await api.get("/v1/count").expect(200);
+  await times(20, () => api.get("/v1/elsewhere").expect(200));
+  await times(20, () => api.post("/v1/elsewhere_too", {}).expect(200));
+  await times(20, () => api.post("/v1/go", {}).expect(200));
+  await times(40, () => api.get("/v1/count").expect(200).expectBody(2));
+  await times(40, () => api.post("/v1/count_too", {}).expect(200).expectBody(2));
+  await api.post("/v1/hold", {}).expect(200).expectBody(true);
+  await eventually(async () => (await api.sql("select count(*)::int as n from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database() where locktype = 'advisory'"))[0].n === 0);
 });

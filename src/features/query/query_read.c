@@ -222,6 +222,7 @@ static bool statements_make(const struct reading *reading)
         const struct sqltemplate_statement *from = &template->statements[i];
         query->statements[i] = (struct query_statement){ from->sql, from->params, from->params_count,
                                                          line_of(reading->source->text, from->offset) };
+        query->own_session |= query_marks_session(from->sql);
         if (ends_transaction(from->sql))
             return diagnostics_error(reading->diagnostics, place_of(reading),
                                      "statement %d: transactions and COPY are not a query's business: all "

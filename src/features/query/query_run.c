@@ -106,7 +106,7 @@ static WAITS bool run(struct req *req, const struct query *query)
         return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
     if (!query_params_read(req, query, values) || !query_last_make(req, query, values, &last))
         return false;
-    if (query->statements_count > 1)
+    if (query->statements_count > 1 || (query->own_session && !query->stream))
         return query_run_script(req, query, values, &last);
     return query->stream ? query_run_streamed(req, query, &last) : run_one(req, query, &last);
 }

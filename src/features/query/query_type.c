@@ -378,5 +378,7 @@ bool query_type(struct query_set *set, struct query *query, const struct load *l
                                    load->diagnostics->errors_total };
     if (!requires_check(&typing))
         return true;
-    return query->statements_count == 1 ? type_one(&typing) : type_script(&typing);
+    if (!(query->statements_count == 1 ? type_one(&typing) : type_script(&typing)))
+        return false;
+    return !query->typed || query_session_judge(query, &set->arena, load->pool);
 }
