@@ -272,8 +272,10 @@ static bool first_snapshot(struct house *house)
         last = failure_here->message;
         if (strcmp(last, said) != 0) {
             snprintf(said, sizeof said, "%s", last);
-            log_event(LOG_WARN, "waiting_for_database", "\"message\":\"%s\",\"cause\":\"%s\"",
-                      log_string_z(last), log_string_z(failure_here->cause));
+            const bool declared = failure_here->problem == &PROBLEM_CONFIG;
+            log_event(LOG_WARN, declared ? "waiting_for_declarations" : "waiting_for_database",
+                      "\"message\":\"%s\",\"cause\":\"%s\"", log_string_z(last),
+                      log_string_z(failure_here->cause));
         }
         failure_clear();
         fiber_deadline_set(0);

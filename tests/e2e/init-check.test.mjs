@@ -234,6 +234,8 @@ test("writes for everybody are served on loopback only", async (t) => {
   const checked = await lintel(["check", dir], { env });
   assert.equal(checked.code, 1, checked.stdout);
   assert.match(checked.stdout, /loopback|127\.0\.0\.1/);
+  const open = await serve(t, { app: dir, postgres, database, words: ["--listen", "0.0.0.0:0"], ready: false });
+  await open.logged({ event: "waiting_for_declarations", message: /not loopback/ }); // the database is there
   writeFileSync(join(dir, "resources/customer.yaml"), "table: public.customer\naccess: public\n");
   assert.equal((await lintel(["check", dir], { env })).code, 0);
 });
