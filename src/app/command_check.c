@@ -7,7 +7,9 @@
 #include "app/encryption.h"
 #include "app/error_lock.h"
 #include "app/exposure.h"
+#include "app/folder.h"
 #include "app/loaded.h"
+#include "app/strays.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/index_advice.h"
@@ -25,15 +27,15 @@ static void count_say(int count, const char *what)
 }
 
 static int report(const struct check_options *options, const struct diagnostics *diagnostics,
-                  const struct resource_set *set)
+                  const struct resource_set *set, int queries)
 {
     const int errors = diagnostics->errors_total, warnings = diagnostics->warnings_total;
     int exposed = 0;
     for (int i = 0; i < set->resources_count; i++)
         exposed += set->resources[i].public_access;
     if (options->json) {
-        printf("{\"errors\":%d,\"warnings\":%d,\"resources\":%d,\"exposed\":%d,\"findings\":", errors,
-               warnings, set->resources_count, exposed);
+        printf("{\"errors\":%d,\"warnings\":%d,\"resources\":%d,\"exposed\":%d,\"queries\":%d,\"findings\":",
+               errors, warnings, set->resources_count, exposed, queries);
         diagnostics_print(diagnostics, true, stdout);
         printf("}\n");
         return errors ? EXIT_FOUND : EXIT_OK;
@@ -41,12 +43,15 @@ static int report(const struct check_options *options, const struct diagnostics 
     diagnostics_print(diagnostics, false, stdout);
     printf("%s: ", options->folder);
     count_say(set->resources_count, "resource");
-    printf(", %d exposed; ", exposed);
+    printf(", %d exposed", exposed);
+    if (queries)
+        printf(", %d quer%s", queries, queries == 1 ? "y" : "ies");
+    printf("; ");
     count_say(errors, "error");
     printf(", ");
     count_say(warnings, "warning");
     printf("\n");
-    if (set->resources_count == 0)
+    if (set->resources_count == 0 && queries == 0)
         printf("nothing is exposed: add a file to %s/resources, or start with `lintel init --expose "
                "SCHEMA.TABLE`\n",
                options->folder);
@@ -66,7 +71,11 @@ static int check_ask(struct app_conf *conf, void *arg)
         error_lock_check(&app.arena, conf->folder, &app.set->errors, &app.diagnostics);
         error_constraints_check(&app.set->errors, app.catalog, &app.diagnostics);
         index_advice_check(app.set, &app.diagnostics);
-        code = report(options, &app.diagnostics, app.set);
+        strays_check(conf, &app.diagnostics);
+        struct resource_source *queries;
+        int count = 0;
+        (void)folder_sources(&app.arena, conf->folder, "queries", ".sql", &queries, &count);
+        code = report(options, &app.diagnostics, app.set, count);
     } else {
         (void)command_failed();
     }
@@ -120,7 +129,7 @@ static int check_run(int argc, char **argv)
     if (argc - optind != 1)
         return command_usage(&command_check, "name the app folder");
     options.folder = argv[optind];
-    struct app_conf *conf = command_config(options.folder);
+    struct app_conf *conf = command_config(options.folder, options.json);
     if (!conf)
         return EXIT_FOUND;
     if (manifests_count) {

@@ -134,7 +134,7 @@ static int dev_serve(const char *folder, const char *listen)
 {
     char state[PATH_MAX], url[400];
     snprintf(state, sizeof state, "%.4000s/.lintel", folder);
-    struct app_conf *conf = command_config(folder);
+    struct app_conf *conf = command_config(folder, false);
     if (!conf)
         return EXIT_FOUND;
     log_open(LOG_HUMAN, 2);

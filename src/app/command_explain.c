@@ -160,8 +160,13 @@ static bool statement_ask(const struct explain_options *options, struct arena *a
         struct bytes *values = ARENA_ARRAY(arena, struct bytes, (size_t)statement->params_count + 1);
         if (!values)
             return fail(&PROBLEM_TOO_LARGE, "the statement needs too much memory");
-        for (int k = 0; k < statement->params_count; k++)
-            values[k] = param_given(options, template.params[statement->params[k]]);
+        for (int k = 0; k < statement->params_count; k++) {
+            const struct bytes name = template.params[statement->params[k]];
+            values[k] = param_given(options, name);
+            if (!values[k].data)
+                return fail(&PROBLEM_CONFIG, "say what :%.*s is: --param %.*s=…", BYTES_ARG(name),
+                            BYTES_ARG(name));
+        }
         before[i] = (struct kit_before){ statement->sql, values, statement->params_count };
     }
     if (!before)
@@ -397,7 +402,7 @@ static int explain_run(int argc, char **argv)
     struct explain_options options = { 0 };
     if (!options_read(argc, argv, &options))
         return command_usage(&command_explain, "name a route or a statement");
-    struct app_conf *conf = command_config(options.folder);
+    struct app_conf *conf = command_config(options.folder, false);
     if (!conf)
         return EXIT_FOUND;
     log_level_least = LOG_ERROR;

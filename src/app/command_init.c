@@ -104,6 +104,25 @@ static const char *file_name(struct arena *arena, struct bytes name, int number)
     return text_z(&text);
 }
 
+/* What is there is somebody's: found out before anything is written. */
+static bool nothing_in_the_way(const struct init_options *options, struct arena *arena,
+                               const struct relation *const *chosen, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const struct bytes name =
+            clashes(chosen, count, chosen[i])
+                ? bytes_of(arena_printf(arena, "%.*s.%.*s", BYTES_ARG(chosen[i]->schema),
+                                        BYTES_ARG(chosen[i]->name)))
+                : chosen[i]->name;
+        const char *path = arena_printf(arena, "%s/resources/%s", options->folder, file_name(arena, name, i));
+        if (path && access(path, F_OK) == 0) {
+            fprintf(stderr, "lintel init: %s exists already; nothing was changed\n", path);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool resource_write(struct init_options *options, struct arena *arena,
                            const struct relation *const *chosen, int count, int i)
 {
@@ -182,8 +201,14 @@ static bool folder_write(struct init_options *options, struct arena *arena)
     for (size_t i = 0; i < sizeof key; i++)
         text_printf(&hex, "%02x", key[i]);
     text_byte(&hex, '\n');
-    return file_write_new(arena_printf(arena, "%s/secrets.key", folder), text_bytes(&hex), 0600) &&
-           file_write_new(arena_printf(arena, "%s/.gitignore", folder), BYTES("secrets.*\n.lintel/\n"), 0644);
+    path = arena_printf(arena, "%s/secrets.key", folder); /* one that is there goes on being the cursors' */
+    if (access(path, F_OK) != 0 && !file_write_new(path, text_bytes(&hex), 0600))
+        return false;
+    path = arena_printf(arena, "%s/.gitignore", folder);
+    if (access(path, F_OK) != 0)
+        return file_write_new(path, BYTES("secrets.*\n.lintel/\n"), 0644);
+    fprintf(stderr, "note: %s is there already; it should have the lines secrets.* and .lintel/\n", path);
+    return true;
 }
 
 /* int8 keys past 2^53 lose digits in clients that read JSON numbers as doubles. Only indexed maxima are asked
@@ -243,6 +268,8 @@ static int init_ask(struct app_conf *conf, void *arg)
                     options->expose[i], BYTES_ARG(catalog->role));
             code = EXIT_FOUND;
         }
+    if (code == EXIT_OK && !nothing_in_the_way(options, &arena, chosen, count))
+        code = EXIT_FOUND;
     if (code == EXIT_OK) {
         bool written = folder_write(options, &arena);
         for (int i = 0; i < count && written; i++)

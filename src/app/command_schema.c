@@ -164,7 +164,7 @@ static int schema_run(int argc, char **argv)
     if (argc < 4 || argc > 5 || strcmp(argv[1], "sql") != 0)
         return command_usage(&command_schema, "say `sql`, the app folder and a resource");
     struct schema_options options = { argv[2], argv[3], argc > 4 ? argv[4] : NULL };
-    struct app_conf *conf = command_config(options.folder);
+    struct app_conf *conf = command_config(options.folder, false);
     if (!conf)
         return EXIT_FOUND;
     log_level_least = LOG_ERROR;

@@ -31,23 +31,37 @@ int command_failed(void)
     fprintf(stderr, "lintel: %s\n", failure && failure->problem ? failure->message : "failed");
     if (failure && failure->cause[0])
         fprintf(stderr, "        %s\n", failure->cause);
+    for (const struct failure_detail *at = failure ? failure->details : NULL; at; at = at->next)
+        fprintf(stderr, "        %s %s\n", at->pointer[0] == '/' ? at->pointer + 1 : at->pointer,
+                at->message);
     return EXIT_ENVIRONMENT;
 }
 
-struct app_conf *command_config(const char *folder)
+struct app_conf *command_config(const char *folder, bool json)
 {
     char whole[PATH_MAX];
     struct arena arena;
     struct diagnostics diagnostics;
     struct app_conf *conf = NULL;
-    if (!realpath(folder, whole)) {
+    const bool there = realpath(folder, whole) != NULL;
+    if (!there && !json) {
         fprintf(stderr, "lintel: %s: no such folder. `lintel init --db URL %s` makes one.\n", folder, folder);
         return NULL;
     }
     arena_init(&arena, 64 << 20);
     diagnostics_init(&diagnostics, &arena, 0);
-    const bool loaded = config_load(whole, &diagnostics, &conf);
-    diagnostics_print(&diagnostics, false, stderr);
+    if (!there)
+        (void)diagnostics_error(&diagnostics, (struct source_place){ folder, 0, 0 },
+                                "there is no such folder");
+    const bool loaded = there && config_load(whole, &diagnostics, &conf);
+    if (json && !loaded) {
+        printf("{\"errors\":%d,\"warnings\":%d,\"findings\":", diagnostics.errors_total,
+               diagnostics.warnings_total);
+        diagnostics_print(&diagnostics, true, stdout);
+        printf("}\n");
+    } else {
+        diagnostics_print(&diagnostics, false, stderr);
+    }
     arena_done(&arena);
     if (loaded)
         return conf;
@@ -72,7 +86,7 @@ void diagnostics_print(const struct diagnostics *diagnostics, bool json, FILE *f
 static struct app_conf *serve_config(const char *folder, enum role role)
 {
     struct app_conf *conf;
-    while (!(conf = command_config(folder)) && role == ROLE_SUPERVISOR) {
+    while (!(conf = command_config(folder, false)) && role == ROLE_SUPERVISOR) {
         sigset_t pending;
         if (sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT)))
             break;

@@ -17,8 +17,9 @@ int command_usage(const struct command *command, const char *format, ...) PRINTF
 /* Prints failure_here; returns EXIT_ENVIRONMENT. */
 int command_failed(void);
 
-/* Loads the app folder's configuration; prints its diagnostics. Errors: NULL, all said. */
-struct app_conf *command_config(const char *folder);
+/* Loads the app folder's configuration; prints its diagnostics. json: what hinders it goes to standard
+ * output, in the form of `check --json`. Errors: NULL, all said. */
+struct app_conf *command_config(const char *folder, bool json);
 
 /* file:line:column: error: message, then the fix; or as a JSON array. */
 void diagnostics_print(const struct diagnostics *diagnostics, bool json, FILE *file);

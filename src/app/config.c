@@ -187,8 +187,8 @@ static void unknown_key(struct reading *reading, const struct yaml_node *key, co
                         size_t count, const char *where)
 {
     const struct bytes near = bytes_nearest(key->value, names, count);
-    (void)diagnostics_error(reading->diagnostics, key->place, "unknown key `%.*s` %s", BYTES_ARG(key->value),
-                            where);
+    (void)diagnostics_error(reading->diagnostics, key->place, "unknown key `%.*s` in %s",
+                            BYTES_ARG(key->value), where);
     if (near.size)
         diagnostics_fix(reading->diagnostics, "did you mean `%.*s`?", BYTES_ARG(near));
     else
@@ -246,7 +246,7 @@ static void root_read(struct reading *reading, const struct yaml_node *root)
             for (int m = 0; modules[m] && count < array_count(names); m++)
                 if (modules[m]->knobs)
                     names[count++] = bytes_of(modules[m]->name);
-            unknown_key(reading, pair->key, names, count, "in lintel.yaml");
+            unknown_key(reading, pair->key, names, count, "lintel.yaml");
         }
     }
 }

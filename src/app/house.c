@@ -35,15 +35,15 @@ void house_modules_close(struct house *house)
             modules[i]->close(house->rooms[i]);
 }
 
-/* Before the first snapshot every resource is unknown; that is the database's fault, not the client's: 503,
- * not 404. */
+/* Before the first snapshot every resource is unknown; that is the database's fault, or the declarations',
+ * not the client's: 503, not 404. */
 static bool admit_when_known(struct req *req, void *room)
 {
     (void)room;
     const bool resource = req->uri.segments_count > 0 && bytes_is(req->uri.segments[0], "v1");
     if (kit_here.set || !resource)
         return true;
-    return fail(&PROBLEM_DATABASE_DOWN, "the server has not reached its database yet");
+    return fail(&PROBLEM_DATABASE_DOWN, "the server does not serve its resources yet");
 }
 
 static void filters_collect(struct house *house)

@@ -98,8 +98,8 @@ int main(int argc, char **argv)
         while (names[count].data)
             count++;
         const struct bytes near = bytes_nearest(bytes_of(argv[1]), names, count);
-        fprintf(stderr, "lintel: there is no command `%s`%s%.*s%s. `lintel --help` lists them.\n", argv[1],
-                near.size ? "; did you mean `" : "", BYTES_ARG(near), near.size ? "`?" : "");
+        fprintf(stderr, "lintel: there is no command `%s`%s%.*s%s `lintel --help` lists them.\n", argv[1],
+                near.size ? "; did you mean `" : "", BYTES_ARG(near), near.size ? "`?" : ".");
         return EXIT_USAGE;
     }
     for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)

@@ -67,10 +67,15 @@ void snapshot_unload(void **loaded)
 
 bool snapshot_load(const struct load *load, void *const *rooms, void **ret_loaded)
 {
-    for (int i = 0; modules[i]; i++)
-        if (modules[i]->load && !modules[i]->load(rooms[i], load, &ret_loaded[i]))
-            return false;
-    return true;
+    struct load own = *load;
+    bool loaded = true;
+    own.claimed = router_new();
+    for (int i = 0; modules[i] && loaded; i++)
+        loaded = !modules[i]->claims || modules[i]->claims(rooms[i], own.claimed, load->set);
+    for (int i = 0; modules[i] && loaded; i++)
+        loaded = !modules[i]->load || modules[i]->load(rooms[i], &own, &ret_loaded[i]);
+    router_unref(own.claimed);
+    return loaded;
 }
 
 static void keep_loaded(struct house *house, struct router *router)
@@ -267,8 +272,10 @@ static bool first_snapshot(struct house *house)
         last = failure_here->message;
         if (strcmp(last, said) != 0) {
             snprintf(said, sizeof said, "%s", last);
-            log_event(LOG_WARN, "waiting_for_database", "\"message\":\"%s\",\"cause\":\"%s\"",
-                      log_string_z(last), log_string_z(failure_here->cause));
+            const bool declared = failure_here->problem == &PROBLEM_CONFIG;
+            log_event(LOG_WARN, declared ? "waiting_for_declarations" : "waiting_for_database",
+                      "\"message\":\"%s\",\"cause\":\"%s\"", log_string_z(last),
+                      log_string_z(failure_here->cause));
         }
         failure_clear();
         fiber_deadline_set(0);

@@ -16,6 +16,6 @@ void snapshot_watch(void *house);
 void snapshot_poke(struct house *house, bool files);
 
 /* Lets every module load its own files; ret_loaded by module index. snapshot_unload() ends what was loaded.
- */
+ * load->claimed is made here. */
 WAITS bool snapshot_load(const struct load *load, void *const *rooms, void **ret_loaded);
 void snapshot_unload(void **loaded);

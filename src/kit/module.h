@@ -46,6 +46,8 @@ struct load {
     /* Every FOLDER/SUBFOLDER/…SUFFIX as text, in a stable order; what is not there is none. */
     bool (*read_files)(struct arena *arena, const char *folder, const char *subfolder, const char *suffix,
                        struct resource_source **ret_sources, int *ret_count);
+    struct router *claimed; /* the paths that are spoken for: who loads further ones adds them, and says a
+                               diagnostic where one is taken already */
 };
 
 /* What a request would ask the database, for `lintel explain`. Lives in the request's arena. */
@@ -91,6 +93,10 @@ struct module {
      * waits. set: borrowed by the router as long as it lives. NULL while the database was never reached; so
      * is loaded. */
     bool (*routes)(void *room, struct router *router, struct resource_set *set, void *loaded);
+
+    /* Adds the same paths to a router that never serves, for `load`s to see what is taken. NULL: those of
+     * what this module has loaded, or none. */
+    bool (*claims)(void *room, struct router *router, struct resource_set *set);
 
     /* Appends OpenAPI path items for the routes of `loaded`, each led by a comma: ,"/v1/x":{…} */
     void (*document)(const void *loaded, const struct resource_set *set, struct text *paths);

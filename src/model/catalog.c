@@ -147,12 +147,26 @@ static bool takes_schemas(int step)
     return takes[step];
 }
 
+bool catalog_serves(int version)
+{
+    return version == 0 || version >= CATALOG_SERVER_MIN ||
+           fail(&PROBLEM_ENVIRONMENT, "the database is PostgreSQL %d; Lintel needs %d or later",
+                version / 10000, CATALOG_SERVER_MIN / 10000);
+}
+
+static bool server_serves(const struct pg_pool *pool)
+{
+    struct pg_pool_state state;
+    pg_pool_state(pool, &state);
+    return catalog_serves(state.server_version);
+}
+
 bool catalog_read(struct pg_pool *pool, const char *const *schemas, struct catalog **ret_catalog)
 {
     struct arena arena __attribute__((cleanup(arena_done)));
     arena_init(&arena, 0);
     auto_session struct pg_session *session = NULL;
-    if (!pg_session_borrow(pool, PG_ACCESS_READ, &session))
+    if (!pg_session_borrow(pool, PG_ACCESS_READ, &session) || !server_serves(pool))
         return false;
     if (!pg_session_exec(session, &arena, "begin isolation level repeatable read read only"))
         return false;
@@ -206,8 +220,14 @@ bool catalog_fingerprint(struct pg_pool *pool, uint64_t *ret_fingerprint)
                                          .settings_count = array_count(settings),
                                          .steps = &step,
                                          .steps_count = 1 };
-    if (!pg_run(pool, &batch))
-        return false;
+    if (!pg_run(pool, &batch)) {
+        struct pg_pool_state state;
+        pg_pool_state(pool, &state);
+        if (state.server_version == 0 || state.server_version >= CATALOG_SERVER_MIN)
+            return false;
+        failure_clear(); /* what it lacks is not the reason, but a sign of it */
+        return catalog_serves(state.server_version);
+    }
     *ret_fingerprint = (uint64_t)cell_int(step.result, 0, 0);
     return true;
 }

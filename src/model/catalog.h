@@ -133,6 +133,11 @@ struct catalog {
 #define CATALOG_RELATIONS_MAX 200000
 #define CATALOG_COLUMNS_MAX   4000000
 
+/* 15: unique indexes whose NULLs are equal, and views that ask as their caller. */
+#define CATALOG_SERVER_MIN 150000
+/* version: 150020; 0: not known. Errors: false: too old. */
+bool catalog_serves(int version);
+
 /* Reads the catalog through a read session, in one transaction with one snapshot. schemas: which
  * (NULL-terminated; NULL: every schema but pg_* and information_schema). Types, enums, domains and composites
  * they use are read from wherever they live. Waits:   bounded by the fiber's deadline and the pool's query

@@ -93,8 +93,9 @@ static const struct relation *relation_resolve(struct resource_build *build, str
     if (!relation->can_select) {
         diagnostics_error(build->diagnostics, place, "the role %.*s may not read %.*s.%.*s", BYTES_ARG(role),
                           BYTES_ARG(schema), BYTES_ARG(name));
-        diagnostics_fix(build->diagnostics, "GRANT USAGE ON SCHEMA … and GRANT SELECT ON %.*s TO \"%.*s\";",
-                        BYTES_ARG(relation->sql), BYTES_ARG(role));
+        diagnostics_fix(build->diagnostics,
+                        "GRANT USAGE ON SCHEMA \"%.*s\" TO \"%.*s\"; GRANT SELECT ON %.*s TO \"%.*s\";",
+                        BYTES_ARG(schema), BYTES_ARG(role), BYTES_ARG(relation->sql), BYTES_ARG(role));
         draft->resource->public_access = false;
     }
     return relation;
@@ -261,7 +262,7 @@ static void fields_make(struct resource_build *build, struct draft *draft)
         }
     renames_apply(build, draft);
     names_fill(build, draft, shown);
-    if (!shown && relation->columns_count)
+    if (!shown && relation->columns_count && relation->can_select)
         diagnostics_warning(build->diagnostics, draft->place, "no column of %.*s is shown",
                             BYTES_ARG(relation->name));
 }
@@ -458,6 +459,8 @@ static const char *obstacle(struct resource_build *build, const struct resource 
     const struct relation *relation = resource->relation;
     const struct bytes role = build->set->catalog->role;
     const bool keyed = op != OP_LIST && op != OP_CREATE;
+    if (!relation->can_select)
+        return NULL; /* it was said, and is the reason for everything else */
     if (keyed && !resource->key_count)
         return relation->kind == RELATION_VIEW || relation->kind == RELATION_MATVIEW
                    ? "a view has no key of its own"

@@ -49,6 +49,15 @@ static const struct index *index_of(const struct relation *relation, const char 
     return NULL;
 }
 
+TEST(a_server_that_is_too_old_is_said_to_be)
+{
+    failure_clear();
+    expect(catalog_serves(150000) && catalog_serves(180001) && catalog_serves(0));
+    expect(!catalog_serves(149999));
+    expect_str(failure_here->message, "the database is PostgreSQL 14; Lintel needs 15 or later");
+    failure_clear();
+}
+
 TEST(the_server_says_who_we_are)
 {
     expect(nasty->server_version >= 150000);

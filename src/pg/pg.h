@@ -66,6 +66,9 @@ enum pg_kind {
 struct pg_error {
     char sqlstate[6]; /* "" when the refusal did not come from the server */
     int step;         /* which step, -1: at the Sync (a deferred constraint) or not known */
+    int param;    /* the parameter that could not be read, 1..; 0: not said (PostgreSQL says it since 14) */
+    int position; /* where it points at in the statement, in characters, 1..; 0: nowhere */
+    bool in_function; /* it is about a statement that a function made */
     const char *message, *detail, *schema, *table, *column, *constraint, *datatype; /* "" when not given */
     bool outcome_unknown; /* the connection broke after a write was sent and before its Sync was answered */
 };

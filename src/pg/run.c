@@ -172,7 +172,7 @@ bool pg_run_fail(struct run *run)
     switch (run->outcome) {
     case OUTCOME_REFUSED:
         count_error(&run->batch->error);
-        if (pool->changed && pg_sqlstate_find(run->batch->error.sqlstate)->schema_changed)
+        if (pool->changed && pg_error_means(&run->batch->error)->schema_changed)
             pool->changed(pool->changed_arg);
         return pg_error_fail(&run->batch->error);
     case OUTCOME_BROKEN:

@@ -1,6 +1,8 @@
 /* sqlstate.c - Source: PostgreSQL documentation, Appendix A. */
 #include "pg/sqlstate.h"
 
+#include <stdlib.h>
+
 #include "pg/pg_internal.h"
 
 static const struct sqlstate table[] = {
@@ -58,6 +60,26 @@ const struct sqlstate *pg_sqlstate_find(const char *sqlstate)
     return best;
 }
 
+/* Some types read their text with the words of a wrong statement: a regconfig that is not there (42704), half
+ * a tsquery (42601), up to 15 an hstore (XX000). A syntax error without a place is never in a statement. */
+const struct sqlstate *pg_error_means(const struct pg_error *error)
+{
+    static const struct sqlstate of_value = { "", &PROBLEM_VALUE };
+    const char *state = error->sqlstate;
+    const bool ours = strncmp(state, "42", 2) == 0 || strncmp(state, "XX", 2) == 0;
+    const bool unread = error->param > 0 && ours && strcmp(state, "42501") != 0;
+    const bool misspelt = strcmp(state, "42601") == 0 && error->position == 0 && !error->in_function;
+    return unread || misspelt ? &of_value : pg_sqlstate_find(state);
+}
+
+/* "unnamed portal parameter $2 = '…'", where the server speaks English. */
+static int param_of(const char *context)
+{
+    static const char words[] = "portal parameter $";
+    const char *at = context ? strstr(context, words) : NULL;
+    return at ? atoi(at + sizeof words - 1) : 0;
+}
+
 void pg_error_read(struct pg_error *error, const struct pg_result *result, struct arena *arena, int step)
 {
     static const int fields[] = { PG_DIAG_MESSAGE_PRIMARY, PG_DIAG_MESSAGE_DETAIL, PG_DIAG_SCHEMA_NAME,
@@ -72,6 +94,10 @@ void pg_error_read(struct pg_error *error, const struct pg_result *result, struc
     }
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     snprintf(error->sqlstate, sizeof error->sqlstate, "%s", state ? state : "XX000");
+    error->param = param_of(PQresultErrorField(result, PG_DIAG_CONTEXT));
+    const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+    error->position = position ? atoi(position) : 0;
+    error->in_function = PQresultErrorField(result, PG_DIAG_INTERNAL_QUERY) != NULL;
     error->step = step;
 }
 
@@ -94,9 +120,9 @@ static void without_values(const char *message, char *text, size_t room)
 
 bool pg_error_fail(const struct pg_error *error)
 {
-    const struct problem *problem = pg_sqlstate_find(error->sqlstate)->problem;
+    const struct problem *problem = pg_error_means(error)->problem;
     char message[200];
-    if (strncmp(error->sqlstate, "22", 2) == 0)
+    if (problem == &PROBLEM_VALUE)
         without_values(error->message, message, sizeof message);
     else
         snprintf(message, sizeof message, "%s", error->message);

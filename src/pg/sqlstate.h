@@ -13,6 +13,9 @@ struct sqlstate {
 /* The row that fits best: whole state before class. Never NULL: unknown ones are PROBLEM_INTERNAL. */
 const struct sqlstate *pg_sqlstate_find(const char *sqlstate);
 
+/* What a refusal means: its state, but for those that would be ours and are about a value of the client's. */
+const struct sqlstate *pg_error_means(const struct pg_error *error);
+
 /* Copies what the server said. Strings are "" where it said nothing, or where the arena is full. */
 void pg_error_read(struct pg_error *error, const struct pg_result *result, struct arena *arena, int step);
 

@@ -27,6 +27,24 @@ TEST(a_whole_state_wins_over_its_class_and_the_unknown_is_internal)
         expect_str(pg_sqlstate_find(cases[i].sqlstate)->problem->code, cases[i].problem->code);
 }
 
+TEST(a_value_that_a_type_cannot_read_is_not_taken_for_a_wrong_statement)
+{
+    struct pg_error error = { .sqlstate = "42704",
+                              .message = "text search configuration \"klingon\" does not exist" };
+    expect(pg_error_means(&error)->schema_changed); /* in a statement: something is gone */
+    error.param = 1;
+    expect(pg_error_means(&error)->problem == &PROBLEM_VALUE && !pg_error_means(&error)->schema_changed);
+    memcpy(error.sqlstate, "42501", 6); /* reading it asked for a right */
+    expect(pg_error_means(&error)->problem == &PROBLEM_DENIED);
+    error = (struct pg_error){ .sqlstate = "42601", .message = "syntax error in tsquery: \"a b\"" };
+    expect(pg_error_means(&error)->problem == &PROBLEM_VALUE);
+    error.position = 8;
+    expect(pg_error_means(&error)->problem == &PROBLEM_INTERNAL);
+    error.position = 0;
+    error.in_function = true;
+    expect(pg_error_means(&error)->problem == &PROBLEM_INTERNAL);
+}
+
 TEST(only_conflicts_are_repeated_and_only_ddl_tells_of_ddl)
 {
     expect(pg_sqlstate_find("40001")->retry && pg_sqlstate_find("40P01")->retry);

@@ -234,6 +234,8 @@ test("writes for everybody are served on loopback only", async (t) => {
   const checked = await lintel(["check", dir], { env });
   assert.equal(checked.code, 1, checked.stdout);
   assert.match(checked.stdout, /loopback|127\.0\.0\.1/);
+  const open = await serve(t, { app: dir, postgres, database, words: ["--listen", "0.0.0.0:0"], ready: false });
+  await open.logged({ event: "waiting_for_declarations", message: /not loopback/ }); // the database is there
   writeFileSync(join(dir, "resources/customer.yaml"), "table: public.customer\naccess: public\n");
   assert.equal((await lintel(["check", dir], { env })).code, 0);
 });
@@ -287,4 +289,59 @@ test("what keeps a server from starting is said, with exit code 3", async (t) =>
   const none = await lintel(["serve", api.dir, "--listen", "127.0.0.1:0"], { env: { LINTEL_DATABASE_URL: "" } });
   assert.equal(none.code, 3);
   assert.match(none.stderr, /LINTEL_DATABASE_URL/);
+});
+
+test("check --json is JSON whatever is wrong, also with lintel.yaml and without a folder", async (t) => {
+  const dir = folder(t, { "lintel.yaml": "listn: 127.0.0.1:0\npools: {mx: 3}\n" });
+  const checked = await lintel(["check", "--json", dir]);
+  assert.equal(checked.code, 1);
+  const { errors, findings } = JSON.parse(checked.stdout);
+  assert.equal(errors, findings.length);
+  assert.deepEqual(findings.slice(0, 2).map((f) => [f.file, f.line, f.message]),
+    [["lintel.yaml", 1, "unknown key `listn` in lintel.yaml"], ["lintel.yaml", 2, "unknown key `mx` in pools"]]);
+  const none = await lintel(["check", "--json", join(dir, "nowhere")]);
+  assert.equal(none.code, 1);
+  assert.equal(JSON.parse(none.stdout).errors, 1);
+});
+
+test("check names what lies in the folder and is not read", async (t) => {
+  const { postgres, database } = await exposed.database(t, SHOP);
+  const { dir } = await exposed.folder(t, { postgres, database, expose: ["public.customer"] });
+  mkdirSync(join(dir, "query"));
+  mkdirSync(join(dir, "queries"));
+  for (const file of ["resources/orders.yml", "resources/README.md", "queries/top.SQL"]) writeFileSync(join(dir, file), "select 1");
+  writeFileSync(join(dir, "queries/one.sql"), "/* access: public */ select 1 as one");
+  const checked = await lintel(["check", "--json", dir]);
+  const { warnings, queries, findings } = JSON.parse(checked.stdout);
+  assert.equal(checked.code, 0);
+  assert.equal(warnings, 3);
+  assert.equal(queries, 1);
+  assert.deepEqual(findings.map((f) => f.file).sort(), ["queries/top.SQL", "query", "resources/orders.yml"]);
+});
+
+test("init writes all or nothing: a file in the way is found before the first is written", async (t) => {
+  const { postgres, database } = await exposed.database(t, SHOP);
+  const init = (dir) => lintel(["init", "--db", postgres.url(database), "--expose", "public.customer", "--expose", "public.orders", dir]);
+  const taken = folder(t, { "resources/orders.yaml": "mine" });
+  const refused = await init(taken);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /orders\.yaml exists already; nothing was changed/);
+  assert.ok(!existsSync(join(taken, "lintel.yaml")) && !existsSync(join(taken, "resources/customer.yaml")));
+
+  const cloned = folder(t, { ".gitignore": "node_modules\n", "secrets.key": `${"0".repeat(64)}\n` });
+  const made = await init(cloned);
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(made.stderr, /\.gitignore is there already/);
+  assert.equal(readFileSync(join(cloned, ".gitignore"), "utf8"), "node_modules\n");
+  assert.equal(readFileSync(join(cloned, "secrets.key"), "utf8"), `${"0".repeat(64)}\n`);
+});
+
+test("a role without rights is told so once, with the grants to copy", async (t) => {
+  const { postgres, database } = await exposed.database(t, SHOP);
+  const { dir } = await exposed.folder(t, { postgres, database, expose: ["public.customer"] });
+  await postgres.query(database, "REVOKE ALL ON customer FROM app, PUBLIC");
+  const checked = await lintel(["check", "--json", dir]);
+  const { findings } = JSON.parse(checked.stdout);
+  assert.equal(findings.length, 1, checked.stdout);
+  assert.match(findings[0].fix, /^GRANT USAGE ON SCHEMA "public" TO "app"; GRANT SELECT ON "public"\."customer" TO "app";$/);
 });

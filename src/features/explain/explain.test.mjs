@@ -81,7 +81,7 @@ test("nothing that explain does lasts, and what cannot be explained is said", as
   assert.equal((await api.sql("select count(*)::int as n from ticket"))[0].n, 40000);
   const planned = await api.explain("insert into ticket values (9, 9, now(), 'x', 1)");
   assert.equal(planned.code, 0, planned.stderr);
-  for (const [words, why] of [[["--route", "GET /v1/nothing"], /no route/], [["--route", "GET /v1/ticket?nme=eq.1"], /nme/], [["--route", "GET /v1/ticket/{board}/1"], /--param board/], [["select nme from ticket"], /nme/], [["--route", "GET /livez"], /asks nothing/], [["--route", "PATCH /v1/ticket/1/8"], /no route|only reads/]]) {
+  for (const [words, why] of [[["--route", "GET /v1/nothing"], /no route/], [["--route", "GET /v1/ticket?nme=eq.1"], /nme/], [["--route", "GET /v1/ticket/{board}/1"], /--param board/], [["select nme from ticket"], /nme/], [["select title from ticket where number = :n"], /--param n=/], [["--route", "GET /v1/boards/x/sized"], /board must be an integer/], [["--route", "GET /livez"], /asks nothing/], [["--route", "PATCH /v1/ticket/1/8"], /no route|only reads/]]) {
     const got = await api.explain(...words);
     assert.equal(got.code, 2, words.join(" "));
     assert.match(got.stderr, why);

@@ -170,11 +170,9 @@ static bool observe_open(const void *conf, const struct kit *kit, void **ret_roo
     return true;
 }
 
-static bool observe_routes(void *room, struct router *router, struct resource_set *set, void *loaded)
+static bool observe_claims(void *room, struct router *router, struct resource_set *set)
 {
     (void)set;
-    const struct observe *observe = room;
-    const int probes = router_count(router);
     const struct route routes[] = {
         { .method = HTTP_GET, .pattern = "/livez", .run = livez, .room = room, .both = true, .exempt = true },
         { .method = HTTP_GET,
@@ -193,6 +191,15 @@ static bool observe_routes(void *room, struct router *router, struct resource_se
     for (size_t i = 0; i < array_count(routes); i++)
         if (!router_add(router, &routes[i]))
             return false;
+    return true;
+}
+
+static bool observe_routes(void *room, struct router *router, struct resource_set *set, void *loaded)
+{
+    const struct observe *observe = room;
+    const int probes = router_count(router);
+    if (!observe_claims(room, router, set))
+        return false;
     struct blocked *blocked = blocked_make(router, observe->conf->ready_requires);
     router_on_free(router, blocked_free, blocked);
     router_route(router, probes + 1)->data = blocked; /* /readyz */
@@ -269,6 +276,7 @@ const struct module observe_module = {
     .ctl = profile_verbs,
     .close = free,
     .routes = observe_routes,
+    .claims = observe_claims,
     .filters = (const struct module_filter[]){ { STAGE_OBSERVE, watch }, { STAGE_SENT, sent }, { 0 } },
     .metrics = (struct metric *const[]){ &requests_slow, &routes_not_ready, &route_duration, &route_database,
                                          &route_time, &route_requests, &route_bytes, &route_n_plus_one,

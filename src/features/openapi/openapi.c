@@ -54,6 +54,25 @@ static void pages_free(void *arg)
     free(pages);
 }
 
+static bool paths_add(void *room, struct router *router, const struct pages *pages)
+{
+    const struct route routes[] = {
+        { .method = HTTP_GET, .pattern = "/openapi.json", .run = document_page, .room = room, .data = pages },
+        { .method = HTTP_GET, .pattern = "/errors", .run = catalogue_page, .room = room, .data = pages },
+        { .method = HTTP_GET, .pattern = "/errors/{code}", .run = entry_page, .room = room, .data = pages },
+    };
+    for (size_t i = 0; i < array_count(routes); i++)
+        if (!router_add(router, &routes[i]))
+            return false;
+    return docs_routes(router);
+}
+
+static bool openapi_claims(void *room, struct router *router, struct resource_set *set)
+{
+    (void)set;
+    return paths_add(room, router, NULL);
+}
+
 static bool openapi_routes(void *room, struct router *router, struct resource_set *set, void *loaded)
 {
     const struct openapi *openapi = room;
@@ -67,15 +86,7 @@ static bool openapi_routes(void *room, struct router *router, struct resource_se
     catalogue_write(&pages->catalogue, openapi->kit, set);
     pages->set = set;
     router_on_free(router, pages_free, pages);
-    const struct route routes[] = {
-        { .method = HTTP_GET, .pattern = "/openapi.json", .run = document_page, .room = room, .data = pages },
-        { .method = HTTP_GET, .pattern = "/errors", .run = catalogue_page, .room = room, .data = pages },
-        { .method = HTTP_GET, .pattern = "/errors/{code}", .run = entry_page, .room = room, .data = pages },
-    };
-    for (size_t i = 0; i < array_count(routes); i++)
-        if (!router_add(router, &routes[i]))
-            return false;
-    return docs_routes(router) &&
+    return paths_add(room, router, pages) &&
            (text_ok(&pages->document) ? true : fail(&PROBLEM_TOO_LARGE, "the OpenAPI document is too large"));
 }
 
@@ -103,4 +114,5 @@ const struct module openapi_module = {
     .open = openapi_open,
     .close = free,
     .routes = openapi_routes,
+    .claims = openapi_claims,
 };

@@ -45,6 +45,7 @@ struct query_statement {
     struct bytes sql;
     int *params; /* $n is the query's params[params[n - 1]] */
     int params_count;
+    uint32_t line; /* of the file, where it begins */
 };
 
 struct query_paging {
@@ -90,6 +91,7 @@ struct query {
     struct recur_watch *watch;      /* NULL: nobody looks whether its results recur */
     const char *lacks; /* NULL: ready; else what PostgreSQL does not have (yet): 503 until it is there */
     bool closed, typed;
+    bool own_session; /* it leaves something in its connection, which therefore is cleaned behind it */
 };
 
 struct query_conf {
@@ -113,6 +115,17 @@ struct query_set {
     struct rules **rules; /* of the queries, to be ended */
     int rules_count;
 };
+
+/* Whether a statement may leave a setting or a lock in its connection: on a shared one they would be the next
+ * request's. */
+bool query_marks_session(struct bytes sql);
+/* The same of the functions that it calls. Errors: false: the database or memory. */
+WAITS bool query_session_judge(struct query *query, struct arena *arena, struct pg_pool *pool);
+
+/* What PostgreSQL refused, in the client's terms: which parameter could not be read, or the app's own code
+ * for that constraint. */
+void query_refused(struct req *req, const struct query *query, const struct query_statement *statement,
+                   const struct pg_error *error);
 
 /* module.load, unload, document and explain. */
 bool query_set_load(void *room, const struct load *load, void **ret_loaded);
@@ -196,8 +209,6 @@ bool query_answer(struct req *req, const struct query *query, const struct query
 /* The result is what was described, and no deeper than it may be. Errors: PROBLEM_SCHEMA_NOT_READY,
  * PROBLEM_QUERY_TOO_DEEP. */
 bool query_result_fits(const struct query *query, const struct pg_result *result);
-/* Tells what PostgreSQL refused by the app's own code, if the constraint has one. Returns false. */
-bool query_refused(const struct query *query, const struct pg_error *error);
 bool query_wants_lines(const struct req *req, const struct query *query);
 WAITS bool query_run_script(struct req *req, const struct query *query, const struct bytes *values,
                             const struct query_last *last);

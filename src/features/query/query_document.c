@@ -92,6 +92,23 @@ static void page_document(struct text *text, const struct query *query, bool fir
         first ? "" : ",", (long long)query->page.max, (long long)query->page.limit);
 }
 
+/* What has parts stands in a URL as PostgreSQL writes it; NULL: it has none. */
+static const char *form_of(const struct query_param *param)
+{
+    switch (param->type->kind) {
+    case PG_TYPE_ARRAY:
+        return "As PostgreSQL writes an array: {a,b}";
+    case PG_TYPE_COMPOSITE:
+        return "As PostgreSQL writes a row: (a,b)";
+    case PG_TYPE_RANGE:
+        return "As PostgreSQL writes a range: [a,b)";
+    case PG_TYPE_MULTIRANGE:
+        return "As PostgreSQL writes a multirange: {[a,b)}";
+    default:
+        return NULL;
+    }
+}
+
 static void params_document(struct text *text, const struct query *query)
 {
     bool first = true;
@@ -106,10 +123,14 @@ static void params_document(struct text *text, const struct query *query)
         text_printf(
             text, ",\"in\":\"%s\",\"required\":%s,\"schema\":", param->place == PLACE_PATH ? "path" : "query",
             param->required || param->place == PLACE_PATH ? "true" : "false");
-        schema_write(text, query, param, false);
-        if (param->description.size) {
+        const char *form = form_of(param);
+        if (form)
+            text_lit(text, "{\"type\":\"string\"}");
+        else
+            schema_write(text, query, param, false);
+        if (param->description.size || form) {
             text_lit(text, ",\"description\":");
-            json_write_string(text, param->description);
+            json_write_string(text, param->description.size ? param->description : bytes_of(form));
         }
         text_byte(text, '}');
     }
@@ -204,12 +225,14 @@ static void headers_document(struct text *text, const struct query *query)
 }
 
 /* Statuses of the app's own codes that stand for constraints it may meet. */
-static void own_document(struct text *text, const struct query *query, bool body)
+static void own_document(struct text *text, const struct query *query, bool body, bool large)
 {
-    const char *named[6] = { "400", "409", "422" };
+    const char *named[7] = { "400", "409", "422" };
     int count = 3;
     if (query->result == RESULT_ONE)
         named[count++] = "404";
+    if (large)
+        named[count++] = "413";
     if (body)
         named[count++] = "415";
     app_errors_document(text, &query->set->errors, named);
@@ -233,12 +256,15 @@ static void answers_document(struct text *text, const struct query *query)
         text_lit(text, ",\"404\":{\"$ref\":\"#/components/responses/NotFound\"}");
     if (query->locks || query->method != HTTP_GET)
         text_lit(text, ",\"409\":{\"$ref\":\"#/components/responses/Conflict\"}");
+    const bool large = body || (query->result == RESULT_MANY && !query->page.asked && !query->stream);
+    if (large)
+        text_lit(text, ",\"413\":{\"$ref\":\"#/components/responses/TooLarge\"}");
     if (body)
         text_lit(text, ",\"415\":{\"$ref\":\"#/components/responses/MediaType\"}");
-    if (body || query->depth_max || query->method != HTTP_GET)
+    if (body || query->depth_max || query->params_count || query->method != HTTP_GET)
         text_lit(text, ",\"422\":{\"$ref\":\"#/components/responses/Validation\"}");
     if (query->method != HTTP_GET)
-        own_document(text, query, body);
+        own_document(text, query, body, large);
     text_lit(text, ",\"503\":{\"$ref\":\"#/components/responses/Unavailable\"},"
                    "\"504\":{\"$ref\":\"#/components/responses/Timeout\"}}");
 }

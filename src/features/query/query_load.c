@@ -122,11 +122,22 @@ static WAITS bool fallback_make(const struct loading *loading, struct query *que
     return true;
 }
 
+/* Paths are few and names many: one that is taken closes this file alone. */
+static bool claim(const struct loading *loading, const struct query *query)
+{
+    const struct route route = { .method = query->method, .pattern = query->pattern, .run = query_run };
+    if (router_add(loading->load->claimed, &route))
+        return true;
+    (void)diagnostics_error(loading->load->diagnostics, query->head, "%s", failure_here->message);
+    failure_clear();
+    return false;
+}
+
 static WAITS bool type_all(const struct loading *loading, struct query *queries, int count)
 {
     struct query_set *set = loading->set;
     for (int i = 0; i < count; i++) {
-        if (queries[i].closed)
+        if (queries[i].closed || !claim(loading, &queries[i]))
             continue;
         queries[i].encoding = &loading->load->set->encoding;
         queries[i].set = loading->load->set;

@@ -177,3 +177,22 @@ bool query_params_read(struct req *req, const struct query *query, struct bytes 
     }
     return sound ? true : fail(&PROBLEM_TOO_LARGE, "the parameters need more memory than a request may use");
 }
+
+void query_refused(struct req *req, const struct query *query, const struct query_statement *statement,
+                   const struct pg_error *error)
+{
+    (void)app_errors_tell(&query->set->errors, error);
+    if (failure_here->problem != &PROBLEM_VALUE)
+        return;
+    snprintf(failure_here->message, sizeof failure_here->message,
+             "a value can't be used as the query uses it");
+    if (error->param < 1 || error->param > statement->params_count)
+        return;
+    const struct query_param *param = &query->params[statement->params[error->param - 1]];
+    const char *pointer = arena_printf(&req->arena, "/%.*s", BYTES_ARG(param->name));
+    failure_here->problem = query_has_body(query) ? &PROBLEM_VALIDATION : &PROBLEM_QUERY;
+    snprintf(failure_here->message, sizeof failure_here->message,
+             "1 parameter can't be accepted; the details say which");
+    fail_detail(&req->arena, pointer ? pointer : "", "format", "is no valid %.*s",
+                BYTES_ARG(param->type->name));
+}

@@ -203,6 +203,14 @@ static bool lock_make(const struct reading *reading)
     return written;
 }
 
+static uint32_t line_of(struct bytes text, size_t offset)
+{
+    uint32_t line = 1;
+    for (size_t i = 0; i < offset && i < text.size; i++)
+        line += text.data[i] == '\n';
+    return line;
+}
+
 static bool statements_make(const struct reading *reading)
 {
     struct query *query = reading->query;
@@ -212,7 +220,9 @@ static bool statements_make(const struct reading *reading)
         ARENA_ARRAY(&reading->set->arena, struct query_statement, (size_t) template->statements_count);
     for (int i = 0; query->statements && i < template->statements_count; i++) {
         const struct sqltemplate_statement *from = &template->statements[i];
-        query->statements[i] = (struct query_statement){ from->sql, from->params, from->params_count };
+        query->statements[i] = (struct query_statement){ from->sql, from->params, from->params_count,
+                                                         line_of(reading->source->text, from->offset) };
+        query->own_session |= query_marks_session(from->sql);
         if (ends_transaction(from->sql))
             return diagnostics_error(reading->diagnostics, place_of(reading),
                                      "statement %d: transactions and COPY are not a query's business: all "

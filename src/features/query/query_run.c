@@ -74,12 +74,6 @@ static void watch_tell(struct req *req, const struct query *query, const struct 
     recur_see(cell, &told);
 }
 
-bool query_refused(const struct query *query, const struct pg_error *error)
-{
-    (void)app_errors_tell(&query->set->errors, error);
-    return false;
-}
-
 static WAITS bool run_one(struct req *req, const struct query *query, const struct query_last *last)
 {
     struct pg_step step = { pg_statement_of(kit_here.pool, last->sql), last->params, last->params_count,
@@ -89,8 +83,13 @@ static WAITS bool run_one(struct req *req, const struct query *query, const stru
                                          .steps = &step,
                                          .steps_count = 1 };
     uint64_t hash = 0;
-    if (!step.statement || !(kit_ask(req, &batch) || query_refused(query, &batch.error)) ||
-        !query_result_fits(query, step.result) || !query_answer(req, query, last, step.result, &hash))
+    if (!step.statement)
+        return false;
+    if (!kit_ask(req, &batch)) {
+        query_refused(req, query, &query->statements[0], &batch.error);
+        return false;
+    }
+    if (!query_result_fits(query, step.result) || !query_answer(req, query, last, step.result, &hash))
         return false;
     if (query->watch) {
         const int64_t took_ns = batch.took_ns - batch.behind_ns;
@@ -107,7 +106,7 @@ static WAITS bool run(struct req *req, const struct query *query)
         return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
     if (!query_params_read(req, query, values) || !query_last_make(req, query, values, &last))
         return false;
-    if (query->statements_count > 1)
+    if (query->statements_count > 1 || (query->own_session && !query->stream))
         return query_run_script(req, query, values, &last);
     return query->stream ? query_run_streamed(req, query, &last) : run_one(req, query, &last);
 }

@@ -7,13 +7,18 @@
 #include "features/query/query.h"
 #include "kit/here.h"
 
-static WAITS bool statement_run(struct req *req, const struct query *query, struct pg_tx *tx,
-                                struct bytes sql, struct pg_step *step)
+static WAITS bool statement_run(struct req *req, const struct query *query, int index, struct pg_tx *tx,
+                                struct pg_step *step)
 {
-    step->statement = pg_statement_of(kit_here.pool, sql);
+    const struct query_statement *statement = &query->statements[index];
     struct pg_batch batch = { .arena = &req->arena, .kind = PG_WRITE, .steps = step, .steps_count = 1 };
     req->db_batches++;
-    return step->statement && (pg_session_run(tx->session, &batch) || query_refused(query, &batch.error));
+    if (!step->statement)
+        return false;
+    if (pg_session_run(tx->session, &batch))
+        return true;
+    query_refused(req, query, statement, &batch.error);
+    return false;
 }
 
 static void step_done(struct pg_step *step)
@@ -28,8 +33,9 @@ static WAITS bool steps_run(struct req *req, const struct query *query, const st
     for (int i = 0; i + 1 < query->statements_count; i++) {
         const struct query_statement *statement = &query->statements[i];
         const struct bytes *own = query_values_of(&req->arena, statement, values);
-        struct pg_step step = { .params = own, .params_count = statement->params_count };
-        const bool well = own && statement_run(req, query, tx, statement->sql, &step);
+        struct pg_step step = { pg_statement_of(kit_here.pool, statement->sql), own, statement->params_count,
+                                NULL };
+        const bool well = own && statement_run(req, query, i, tx, &step);
         step_done(&step);
         if (!well)
             return false;
@@ -41,15 +47,16 @@ bool query_run_script(struct req *req, const struct query *query, const struct b
                       const struct query_last *last)
 {
     auto_tx struct pg_tx tx = { 0 };
-    __attribute__((cleanup(step_done))) struct pg_step step = { .params = last->params,
-                                                                .params_count = last->params_count };
+    __attribute__((cleanup(step_done))) struct pg_step step = { pg_statement_of(kit_here.pool, last->sql),
+                                                                last->params, last->params_count, NULL };
     const bool reads = query->method == HTTP_GET;
     const int64_t started_ns = clock_now_ns();
     if (!pg_begin(kit_here.pool, &tx, reads ? PG_REPEATABLE_READ : PG_READ_COMMITTED))
         return false;
     const int64_t borrowed_ns = clock_now_ns();
     req->pool_wait_ns += borrowed_ns - started_ns;
-    bool well = steps_run(req, query, values, &tx) && statement_run(req, query, &tx, last->sql, &step) &&
+    bool well = steps_run(req, query, values, &tx) &&
+                statement_run(req, query, query->statements_count - 1, &tx, &step) &&
                 query_result_fits(query, step.result);
     if (well && !reads)
         well = pg_commit(&tx);

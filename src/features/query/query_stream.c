@@ -48,8 +48,10 @@ bool query_run_streamed(struct req *req, const struct query *query, const struct
     struct pg_batch batch = { .arena = &req->arena, .kind = PG_READ, .steps = &step, .steps_count = 1 };
     const int64_t started_ns = clock_now_ns();
     if (!step.statement || !pg_stream_open(kit_here.pool, &batch, (int)room->conf->chunk_rows, &stream) ||
-        !pg_stream_next(stream, &chunk))
+        !pg_stream_next(stream, &chunk)) {
+        query_refused(req, query, &query->statements[0], stream ? pg_stream_error(stream) : &batch.error);
         return false;
+    }
     if (chunk && !query_result_fits(query, chunk))
         return false; /* nothing was sent yet: an error with its status */
     answer_header_set(req, "Vary", BYTES("Accept"));

@@ -4,6 +4,7 @@
 #include "features/query/query.h"
 
 #include "wire/json_write.h"
+#include "wire/sqlcte.h"
 #include "wire/sqltext.h"
 
 struct typing {
@@ -35,9 +36,22 @@ static bool lacks(const struct typing *typing, const char *what)
     return true;
 }
 
-/* Where PostgreSQL points at in the statement is not kept through Describe: its words alone, for the file's
- * author. False: the database itself failed. */
-static bool refused(const struct typing *typing, const struct pg_batch *batch)
+/* The line that PostgreSQL points at; the column is none of the file's, since parameters are written
+ * otherwise. 0: it points nowhere. */
+static uint32_t line_of(const struct query_statement *statement, int position)
+{
+    uint32_t line = statement->line;
+    int characters = 0;
+    for (size_t i = 0; i < statement->sql.size && characters < position - 1; i++) {
+        characters += (statement->sql.data[i] & 0xc0) != 0x80;
+        line += statement->sql.data[i] == '\n';
+    }
+    return position ? line : 0;
+}
+
+/* False: the database itself failed. */
+static bool refused(const struct typing *typing, const struct query_statement *statement,
+                    const struct pg_batch *batch)
 {
     if (!batch->error.sqlstate[0])
         return false;
@@ -47,7 +61,9 @@ static bool refused(const struct typing *typing, const struct pg_batch *batch)
     failure_clear();
     if (missing)
         return lacks(typing, batch->error.message);
-    (void)diagnostics_error(typing->diagnostics, (struct source_place){ typing->query->file, 0, 0 },
+    const uint32_t line = line_of(statement, batch->error.position);
+    (void)diagnostics_error(typing->diagnostics,
+                            (struct source_place){ typing->query->file, line, line ? 1 : 0 },
                             "PostgreSQL refuses it: %s", batch->error.message);
     return true;
 }
@@ -110,7 +126,8 @@ static bool column_make(const struct typing *typing, const struct pg_result *res
 {
     const struct query *query = typing->query;
     const char *name = pg_result_column_name(result, i);
-    if (query->result != RESULT_SCALAR && (strcmp(name, "?column?") == 0 || name_taken(result, i))) {
+    if (query->result != RESULT_SCALAR && query->result != RESULT_NONE &&
+        (strcmp(name, "?column?") == 0 || name_taken(result, i))) {
         (void)diagnostics_error(typing->diagnostics, (struct source_place){ query->file, 0, 0 },
                                 "column %d has no name of its own (%s)", i + 1, name);
         diagnostics_fix(typing->diagnostics, "name it: … as total");
@@ -145,6 +162,12 @@ static bool columns_make(const struct typing *typing, const struct pg_result *re
         (void)diagnostics_error(typing->diagnostics, (struct source_place){ query->file, 0, 0 },
                                 "the statement returns nothing");
         diagnostics_fix(typing->diagnostics, "`result: none`, or RETURNING");
+        return false;
+    }
+    if (count > 1 && query->result == RESULT_SCALAR) {
+        (void)diagnostics_error(typing->diagnostics, query->head,
+                                "result: scalar is one value; the statement has %d columns", count);
+        diagnostics_fix(typing->diagnostics, "`result: one`");
         return false;
     }
     if (query->depth_max && query->depth_column < 0) {
@@ -204,6 +227,32 @@ static bool params_type(const struct typing *typing, const struct query_statemen
     return true;
 }
 
+static bool is_writing(struct bytes sql)
+{
+    static const char *const words[] = { "insert", "update", "delete", "merge" };
+    struct sqlcte ctes[SQLCTE_MAX];
+    const int count = sqlcte_find(sql, ctes);
+    size_t at = 0;
+    const struct bytes first = sqlcte_token(sql, &at);
+    bool writing = false;
+    for (size_t i = 0; i < array_count(words); i++)
+        writing |= bytes_is_nocase(first, words[i]);
+    for (int i = 0; i < count; i++)
+        writing |= ctes[i].writes;
+    return writing;
+}
+
+/* A GET's answer changes nothing; what a script stages goes before it. */
+static bool reads_if_get(const struct typing *typing)
+{
+    const struct query *query = typing->query;
+    if (query->method != HTTP_GET || !is_writing(query->statements[query->statements_count - 1].sql))
+        return true;
+    (void)diagnostics_error(typing->diagnostics, query->head, "GET is read-only, and the statement writes");
+    diagnostics_fix(typing->diagnostics, "route: POST %s", query->pattern);
+    return false;
+}
+
 static bool finish(const struct typing *typing, const struct pg_result *result)
 {
     struct query *query = typing->query;
@@ -212,7 +261,8 @@ static bool finish(const struct typing *typing, const struct pg_result *result)
     for (int i = 0; i < query->params_count; i++)
         if (query->params[i].type)
             (void)query_rules_make(typing->set, &query->params[i], typing->diagnostics);
-    if (!columns_make(typing, result) || typing->diagnostics->errors_total > typing->errors)
+    if (!reads_if_get(typing) || !columns_make(typing, result) ||
+        typing->diagnostics->errors_total > typing->errors)
         return true; /* it was said */
     if (query->page.asked && !query_page_make(typing->set, query, result, typing->diagnostics))
         return true;
@@ -232,7 +282,7 @@ static WAITS bool type_one(const struct typing *typing)
     if (!step.statement)
         return false;
     if (!pg_describe(typing->pool, &batch))
-        return refused(typing, &batch);
+        return refused(typing, statement, &batch);
     return params_type(typing, statement, step.result) && finish(typing, step.result);
 }
 
@@ -276,7 +326,7 @@ static WAITS bool stage(const struct typing *typing, struct pg_tx *tx,
         if (pg_session_run(tx->session, &batch))
             return true;
         if (tries)
-            return refused(typing, &batch);
+            return refused(typing, statement, &batch);
         if (!batch.error.sqlstate[0])
             return false;
         failure_clear();
@@ -300,7 +350,7 @@ static WAITS bool type_next(const struct typing *typing, struct pg_tx *tx, int i
     if (!step.statement)
         return false;
     if (!pg_session_describe(tx->session, &batch))
-        return refused(typing, &batch);
+        return refused(typing, statement, &batch);
     if (!params_type(typing, statement, step.result))
         return false;
     return last ? finish(typing, step.result) : !is_temporary(statement->sql) || stage(typing, tx, statement);
@@ -328,5 +378,7 @@ bool query_type(struct query_set *set, struct query *query, const struct load *l
                                    load->diagnostics->errors_total };
     if (!requires_check(&typing))
         return true;
-    return query->statements_count == 1 ? type_one(&typing) : type_script(&typing);
+    if (!(query->statements_count == 1 ? type_one(&typing) : type_script(&typing)))
+        return false;
+    return !query->typed || query_session_judge(query, &set->arena, load->pool);
 }

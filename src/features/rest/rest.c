@@ -89,6 +89,11 @@ static bool rest_routes(void *room, struct router *router, struct resource_set *
     return true;
 }
 
+static bool rest_claims(void *room, struct router *router, struct resource_set *set)
+{
+    return rest_routes(room, router, set, NULL);
+}
+
 static bool rest_open(const void *conf, const struct kit *kit, void **ret_room)
 {
     (void)kit;
@@ -126,6 +131,7 @@ const struct module rest_module = {
     .open = rest_open,
     .close = rest_close,
     .routes = rest_routes,
+    .claims = rest_claims,
     .explain = rest_statement,
     .metrics = (struct metric *const[]){ &rest_reapplied, NULL },
     .problems =

@@ -60,8 +60,9 @@ static bool verdict(struct checking *checking)
         fail_detail(&checking->req->arena, checking->violations.items[i].pointer,
                     checking->violations.items[i].code, "%s", checking->violations.items[i].message);
     if (checking->violations.count)
-        return fail(&PROBLEM_VALIDATION, "%s%d values in %lld of %lld rows can't be accepted%s",
-                    capped ? "at least " : "", checking->violations.count, (long long)checking->wrong,
+        return fail(&PROBLEM_VALIDATION, "%s%d value%s in %lld of %lld rows can't be accepted%s",
+                    capped ? "at least " : "", checking->violations.count,
+                    checking->violations.count == 1 ? "" : "s", (long long)checking->wrong,
                     (long long)checking->rows, capped ? "; what follows was not looked at" : "");
     answer_header(checking->req, "Cache-Control", BYTES("no-store"));
     text_printf(answer_text(checking->req), "{\"valid\":true,\"rows\":%lld}", (long long)checking->rows);

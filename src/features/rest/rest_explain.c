@@ -3,14 +3,14 @@
 #include "features/rest/rest.h"
 
 /* Class 22 says "this value is not one of that type": the client's, or, behind a view, the data's own. */
-static bool is_about_a_value(const char *sqlstate)
+static bool is_about_a_value(const struct pg_error *error)
 {
     static const char *const states[] = { "22P02", "22P03", "22P05", "22003", "22007",
                                           "22008", "22021", "22023", "22026" };
     for (size_t i = 0; i < array_count(states); i++)
-        if (strcmp(sqlstate, states[i]) == 0)
+        if (strcmp(error->sqlstate, states[i]) == 0)
             return true;
-    return false;
+    return error->param > 0;
 }
 
 /* What the server quotes: invalid input syntax for type money: "cheap". */
@@ -60,7 +60,7 @@ void rest_explain(struct req *req, const struct plan *plan, enum pg_kind kind, c
         return;
     }
     if (kind == PG_READ && failure_here->problem == &PROBLEM_VALUE) {
-        if (rest_has_filter(req) && is_about_a_value(error->sqlstate)) {
+        if (rest_has_filter(req) && is_about_a_value(error)) {
             explain_value(req, error);
             return;
         }
