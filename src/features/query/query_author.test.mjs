@@ -107,6 +107,8 @@ test("a setting or a lock that outlives its statement is not the next request's"
   await times(40, () => api.get("/v1/count").expect(200).expectBody(2));
   await times(40, () => api.post("/v1/count_too", {}).expect(200).expectBody(2));
   await api.post("/v1/hold", {}).expect(200).expectBody(true);
+  await api.post("/v1/hold").expect(200);
+  await api.post("/v1/hold", { fast: true }).expect(422, { error_code: "validation.failed" }); // it has no parameter of that name
   await eventually(async () => (await api.sql("select count(*)::int as n from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database() where locktype = 'advisory'"))[0].n === 0);
 });
 
