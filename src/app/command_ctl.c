@@ -11,7 +11,7 @@ static void verb_line(const struct ctl_verb *verb, void *arg)
 {
     int *shown = arg;
     ++*shown;
-    printf("  %-36s %s\n", verb->usage, verb->summary);
+    printf("  %s\n      %s\n", verb->usage, verb->summary);
 }
 
 static void verb_named(const struct ctl_verb *verb, void *arg)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kit/here.h"
+#include "net/listen.h"
 #include "wire/json_write.h"
 #include "wire/yaml.h"
 
@@ -224,6 +225,19 @@ static void section_read(struct reading *reading, int index, const struct yaml_n
     }
 }
 
+static void address_judge(const struct reading *reading, const struct knob *knob,
+                          const struct yaml_node *node)
+{
+    const struct app_conf *conf = reading->conf;
+    const char *address = strcmp(knob->name, "listen") == 0  ? conf->listen
+                          : strcmp(knob->name, "admin") == 0 ? conf->admin
+                                                             : NULL;
+    if (!address || !address[0] || listen_judge(address))
+        return;
+    (void)diagnostics_error(reading->diagnostics, node->place, "%s: %s", knob->name, failure_here->message);
+    failure_clear();
+}
+
 static void root_read(struct reading *reading, const struct yaml_node *root)
 {
     if (yaml_is_null(root))
@@ -238,6 +252,7 @@ static void root_read(struct reading *reading, const struct yaml_node *root)
         const int index = knob ? -1 : module_index(pair->key->value);
         if (knob) {
             knob_read(reading, knob, pair->value, reading->conf);
+            address_judge(reading, knob, pair->value);
         } else if (index >= 0) {
             section_read(reading, index, pair->value);
         } else {

@@ -95,16 +95,12 @@ static void name_bound(struct listen_socket *listener)
     }
 }
 
-bool listen_open(const char *address, struct listen_socket *ret_socket)
+static bool address_split(const char *address, char host[static LISTEN_ADDRESS_MAX], const char **ret_port)
 {
-    *ret_socket = (struct listen_socket){ .fd = -1 };
-    if (strncmp(address, "unix:", 5) == 0)
-        return open_unix(address, ret_socket);
     const char *colon = strrchr(address, ':');
-    char host[LISTEN_ADDRESS_MAX];
     int64_t port;
     if (!colon || !bytes_to_int64(bytes_of(colon + 1), &port) || port < 0 || port > 65535 ||
-        (size_t)(colon - address) >= sizeof host)
+        (size_t)(colon - address) >= LISTEN_ADDRESS_MAX)
         return fail(&PROBLEM_ENVIRONMENT, "%s: an address is written HOST:PORT, [IPV6]:PORT or unix:/path",
                     address);
     size_t size = (size_t)(colon - address);
@@ -116,10 +112,29 @@ bool listen_open(const char *address, struct listen_socket *ret_socket)
     if (!bracketed && strchr(host, ':'))
         return fail(&PROBLEM_ENVIRONMENT, "%s: an IPv6 address stands in brackets: [%s]:%s", address, host,
                     colon + 1);
+    *ret_port = colon + 1;
+    return true;
+}
 
+bool listen_judge(const char *address)
+{
+    char host[LISTEN_ADDRESS_MAX];
+    const char *port;
+    return strncmp(address, "unix:", 5) == 0 || address_split(address, host, &port);
+}
+
+bool listen_open(const char *address, struct listen_socket *ret_socket)
+{
+    char host[LISTEN_ADDRESS_MAX];
+    const char *port;
+    *ret_socket = (struct listen_socket){ .fd = -1 };
+    if (strncmp(address, "unix:", 5) == 0)
+        return open_unix(address, ret_socket);
+    if (!address_split(address, host, &port))
+        return false;
     const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     struct addrinfo *found = NULL;
-    const int error = getaddrinfo(size ? host : NULL, colon + 1, &hints, &found);
+    const int error = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
     if (error != 0)
         return fail(&PROBLEM_ENVIRONMENT, "%s: %s", address, gai_strerror(error));
     const bool listening = listen_on(ret_socket, address, found->ai_addr, found->ai_addrlen);

@@ -25,6 +25,9 @@ struct listen_socket {
  * port 0: any. A unix socket whose owner died is replaced. Errors: false with PROBLEM_ENVIRONMENT and a
  * message that says what to do. Owner: end with listen_close(). */
 bool listen_open(const char *address, struct listen_socket *ret_socket) MUST_CHECK;
+/* Whether an address is written so that it can be opened; what can't be known before is not asked. Errors: as
+ * listen_open(). */
+bool listen_judge(const char *address);
 /* Takes a duplicate of a listening socket that somebody else opened and keeps (a supervisor, systemd). It is
  * made non-blocking. Errors: false with PROBLEM_ENVIRONMENT when fd is no listening socket. */
 bool listen_adopt(int fd, const char *address, struct listen_socket *ret_socket) MUST_CHECK;

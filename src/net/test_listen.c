@@ -48,8 +48,14 @@ TEST(a_malformed_address_is_refused_with_its_right_form)
     static const char *const wrong[] = {
         "", "8080", "a", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:-1"
     };
-    for (size_t i = 0; i < array_count(wrong); i++)
+    for (size_t i = 0; i < array_count(wrong); i++) {
         expect(strstr(refusal(wrong[i]), "an address is written HOST:PORT, [IPV6]:PORT or unix:/path"));
+        failure_clear();
+        expect(!listen_judge(wrong[i]));
+        failure_clear();
+    }
+    expect(listen_judge("192.0.2.1:80") && listen_judge("[::]:0") && listen_judge(":80") &&
+           listen_judge("unix:/nowhere/at/all"));
     expect_str(refusal("::1:80"), "::1:80: an IPv6 address stands in brackets: [::1]:80");
     expect(strstr(refusal("192.0.2.1:0"), "this machine has no such address"));
     expect(strstr(refusal("unix:"), "a socket's path has 1 to 107 characters"));

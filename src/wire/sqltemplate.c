@@ -244,8 +244,11 @@ static bool step(struct lexer *lexer)
 static bool take_head(struct lexer *lexer)
 {
     struct sqltemplate *template = lexer->template;
-    size_t start = 0, end;
+    /* The mark of byte order: some editors begin with it, and PostgreSQL takes none. */
+    const struct bytes mark = BYTES("\xef\xbb\xbf");
+    size_t start = bytes_starts(lexer->text, mark) ? mark.size : 0, end;
     uint32_t line = 1, column = 1;
+    lexer->at = start;
     while (start < lexer->text.size && is_space(lexer->text.data[start])) {
         column = lexer->text.data[start] == '\n' ? 1 : column + 1;
         line += lexer->text.data[start] == '\n';

@@ -43,6 +43,16 @@ TEST(the_head_is_the_first_comment_and_knows_its_place)
     expect_eq(got.head.size, 0);
 }
 
+TEST(a_mark_of_byte_order_is_no_part_of_the_file)
+{
+    expect(parse("\xef\xbb\xbf/* access: public */\nselect 1"));
+    expect_bytes(got.head, " access: public ");
+    expect_bytes(got.statements[0].sql, "select 1");
+    expect(parse("\xef\xbb\xbfselect 2"));
+    expect_bytes(got.statements[0].sql, "select 2");
+    expect(parse("\xef\xbb\xbf") == false);
+}
+
 TEST(a_file_may_be_a_script_and_everything_is_closed)
 {
     expect(parse("create temp table a on commit drop as select :x::int as n, ';' as t, $$ ; $$ as u; -- ;\n"

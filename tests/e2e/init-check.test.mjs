@@ -292,13 +292,14 @@ test("what keeps a server from starting is said, with exit code 3", async (t) =>
 });
 
 test("check --json is JSON whatever is wrong, also with lintel.yaml and without a folder", async (t) => {
-  const dir = folder(t, { "lintel.yaml": "listn: 127.0.0.1:0\npools: {mx: 3}\n" });
+  const dir = folder(t, { "lintel.yaml": "listn: 127.0.0.1:0\npools: {mx: 3}\nadmin: 9090\n" });
   const checked = await lintel(["check", "--json", dir]);
   assert.equal(checked.code, 1);
   const { errors, findings } = JSON.parse(checked.stdout);
   assert.equal(errors, findings.length);
   assert.deepEqual(findings.slice(0, 2).map((f) => [f.file, f.line, f.message]),
     [["lintel.yaml", 1, "unknown key `listn` in lintel.yaml"], ["lintel.yaml", 2, "unknown key `mx` in pools"]]);
+  assert.match(findings[2].message, /^admin: 9090: an address is written HOST:PORT/);
   const none = await lintel(["check", "--json", join(dir, "nowhere")]);
   assert.equal(none.code, 1);
   assert.equal(JSON.parse(none.stdout).errors, 1);

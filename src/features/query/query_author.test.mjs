@@ -72,6 +72,8 @@ test("what can never be answered is said by check, with the line that PostgreSQL
     "queries/hidden.sql": `${PUBLIC}*/ with gone as (delete from public.note returning id) select id from gone`,
     "queries/pair.sql": `${PUBLIC}   result: scalar */ select id, body from public.note`,
     "queries/typo.sql": `${PUBLIC}*/\nselect id\nfrom public.note\nwere id = :id`,
+    "queries/bounds.sql": `${PUBLIC}   params: {a: {min: 5, max: 1}, b: {min_length: 3, max_length: 2}, c: {min: 1, max: 1}} */ select :a::int as a, :b::text as b, :c::int as c`,
+    "queries/marked.sql": `\ufeff${PUBLIC}*/ select 1 as one`,
     "queries/quiet.sql": `/* route: POST /v1/quiet\n   access: public\n   result: none */ select 1, 2`,
   };
   for (const [path, text] of Object.entries(wrong)) api.write(path, text);
@@ -82,6 +84,9 @@ test("what can never be answered is said by check, with the line that PostgreSQL
   assert.match(said["queries/hidden.sql"].message, /GET is read-only/);
   assert.match(said["queries/pair.sql"].message, /2 columns/);
   assert.equal(said["queries/typo.sql"].line, 5);
+  assert.deepEqual(checked.findings.filter((f) => f.file === "queries/bounds.sql").map((f) => f.message),
+    [":a: its min must be at most 1", ":b: its min_length must be at most max_length, 2"]);
+  assert.equal(said["queries/marked.sql"], undefined, "a mark of byte order is passed over");
   assert.equal(said["queries/quiet.sql"], undefined, "columns that nobody sees need no names");
 });
 
@@ -102,5 +107,27 @@ test("a setting or a lock that outlives its statement is not the next request's"
   await times(40, () => api.get("/v1/count").expect(200).expectBody(2));
   await times(40, () => api.post("/v1/count_too", {}).expect(200).expectBody(2));
   await api.post("/v1/hold", {}).expect(200).expectBody(true);
+  await api.post("/v1/hold").expect(200);
+  await api.post("/v1/hold", { fast: true }).expect(422, { error_code: "validation.failed" }); // it has no parameter of that name
   await eventually(async () => (await api.sql("select count(*)::int as n from pg_locks l join pg_database d on d.oid = l.database and d.datname = current_database() where locktype = 'advisory'"))[0].n === 0);
+});
+
+test("a write that is refused for its rows has not happened", async (t) => {
+  const insert = "insert into log select g from generate_series(1, :n::int) g";
+  const api = await serve(t, { sql: "create table log (id int)", config: { query: { rows_max: 5 } }, app: {
+    "queries/many.sql": `/* route: POST /v1/many\n   access: public */ ${insert} returning id`,
+    "queries/staged.sql": `/* route: POST /v1/staged\n   access: public */ delete from log where false; ${insert} returning id`,
+    "queries/deep.sql": `/* route: POST /v1/deep\n   access: public\n   depth: 2 */ ${insert} where g < :depth + 9 returning id, id as depth`,
+    "queries/none.sql": `/* route: POST /v1/none\n   access: public\n   result: one */ ${insert}; select id from log where false`,
+  } });
+  const rows = async () => (await api.sql("select count(*)::int as n from log"))[0].n;
+  await api.post("/v1/many", { n: 6 }).expect(413, { error_code: "too_large" });
+  await api.post("/v1/staged", { n: 6 }).expect(413);
+  await api.post("/v1/deep", { n: 3 }).expect(422, { error_code: "query.too_deep" });
+  await api.post("/v1/none", { n: 1 }).expect(404);
+  assert.equal(await rows(), 0);
+  await api.post("/v1/many", { n: 5 }).expect(200);
+  await api.post("/v1/staged", { n: 5 }).expect(200);
+  await api.post("/v1/deep", { n: 2 }).expect(200);
+  assert.equal(await rows(), 12);
 });

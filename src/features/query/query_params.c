@@ -32,9 +32,16 @@ static bool is_explained(const struct req *req)
     return req->exchange == NULL;
 }
 
+/* A body that no parameter is taken from is read too: what stands in it is unknown, and said to be. */
 static WAITS bool body_read(struct req *req, const struct query *query, struct json_doc *ret_doc)
 {
-    if (!query_has_body(query) || is_explained(req))
+    const enum http_method method = query->method;
+    const bool wanted = query_has_body(query);
+    if (is_explained(req) || (!wanted && method != HTTP_POST && method != HTTP_PUT && method != HTTP_PATCH))
+        return true;
+    if (!wanted && !req_body_read(req, req->route->body_bytes_max))
+        return false;
+    if (!wanted && req->body.size == 0)
         return true;
     if (!bytes_is_nocase(req_content_type(req), "application/json"))
         return fail(&PROBLEM_MEDIA_TYPE, "send the body as application/json");

@@ -78,6 +78,28 @@ static void on_preset(void *arg, const char *code, const char *message)
     snprintf(arg, 200, "%s", message);
 }
 
+static void on_range(void *arg, const char *code, const char *message)
+{
+    if (strcmp(code, "range") == 0)
+        on_preset(arg, code, message);
+}
+
+/* Bounds that leave nothing between them would refuse every request. */
+static bool bounds_judge(struct query_set *set, struct query_param *param, struct diagnostics *diagnostics)
+{
+    char said[200] = "";
+    if (param->min.size && param->max.size)
+        query_rules_ask(param, param->min, &set->arena, on_range, said);
+    if (said[0])
+        return diagnostics_error(diagnostics, param->place_of, ":%.*s: its min %s", BYTES_ARG(param->name),
+                                 said);
+    if (param->length_max && param->length_min > param->length_max)
+        return diagnostics_error(diagnostics, param->place_of,
+                                 ":%.*s: its min_length must be at most max_length, %lld",
+                                 BYTES_ARG(param->name), (long long)param->length_max);
+    return true;
+}
+
 bool query_rules_make(struct query_set *set, struct query_param *param, struct diagnostics *diagnostics)
 {
     param->column = (struct column){ .name = param->name, .type = param->type, .typmod = -1 };
@@ -85,7 +107,8 @@ bool query_rules_make(struct query_set *set, struct query_param *param, struct d
         !bound_add(set, param, param->max, CHECK_LE, diagnostics) ||
         !length_add(set, param, param->length_min, CHECK_GE, diagnostics) ||
         !length_add(set, param, param->length_max, CHECK_LE, diagnostics) ||
-        !choices_add(set, param, diagnostics) || !pattern_add(set, param, diagnostics))
+        !choices_add(set, param, diagnostics) || !pattern_add(set, param, diagnostics) ||
+        !bounds_judge(set, param, diagnostics))
         return false;
     char said[200] = "";
     struct violations violations = { .arena = &set->arena };

@@ -106,9 +106,13 @@ static WAITS bool run(struct req *req, const struct query *query)
         return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
     if (!query_params_read(req, query, values) || !query_last_make(req, query, values, &last))
         return false;
-    if (query->statements_count > 1 || (query->own_session && !query->stream))
+    /* A write that may be refused for its rows is undone then, which takes a transaction. */
+    const bool undone = query->method != HTTP_GET && (query->result == RESULT_MANY || query->depth_max);
+    if (query->stream)
+        return query_run_streamed(req, query, &last);
+    if (query->statements_count > 1 || undone || query->own_session)
         return query_run_script(req, query, values, &last);
-    return query->stream ? query_run_streamed(req, query, &last) : run_one(req, query, &last);
+    return run_one(req, query, &last);
 }
 
 bool query_run(struct req *req, void *room)
@@ -119,8 +123,8 @@ bool query_run(struct req *req, void *room)
         return query->fallback ? run(req, query->fallback) : not_ready(req);
     if (run(req, query))
         return true;
-    if (failure_here->problem != &PROBLEM_SCHEMA_NOT_READY || answer_streaming(req))
-        return false;
+    if (failure_here->problem != &PROBLEM_SCHEMA_NOT_READY || answer_streaming(req) || req->afterwards)
+        return false; /* behind a write, nothing is run a second time */
     if (!query->fallback) {
         answer_header_lasting(req, "Retry-After", BYTES("1"));
         return false;

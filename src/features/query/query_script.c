@@ -55,12 +55,15 @@ bool query_run_script(struct req *req, const struct query *query, const struct b
         return false;
     const int64_t borrowed_ns = clock_now_ns();
     req->pool_wait_ns += borrowed_ns - started_ns;
+    uint64_t hash; /* the answer is made before the commit: what is refused (too many rows, none) is undone */
     bool well = steps_run(req, query, values, &tx) &&
                 statement_run(req, query, query->statements_count - 1, &tx, &step) &&
-                query_result_fits(query, step.result);
-    if (well && !reads)
+                query_result_fits(query, step.result) && query_answer(req, query, last, step.result, &hash);
+    if (well && !reads) {
         well = pg_commit(&tx);
+        if (well)
+            req->afterwards = &PROBLEM_OUTCOME_UNKNOWN;
+    }
     req->db_ns += clock_now_ns() - borrowed_ns;
-    uint64_t hash;
-    return well && query_answer(req, query, last, step.result, &hash);
+    return well;
 }
