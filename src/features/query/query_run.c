@@ -114,8 +114,8 @@ bool query_run(struct req *req, void *room)
         return query->fallback ? run(req, query->fallback) : not_ready(req);
     if (run(req, query))
         return true;
-    if (failure_here->problem != &PROBLEM_SCHEMA_NOT_READY || answer_streaming(req))
-        return false;
+    if (failure_here->problem != &PROBLEM_SCHEMA_NOT_READY || answer_streaming(req) || req->afterwards)
+        return false; /* what has written already must not write again through what stands in */
     if (!query->fallback) {
         answer_header_lasting(req, "Retry-After", BYTES("1"));
         return false;

@@ -50,8 +50,11 @@ bool query_run_script(struct req *req, const struct query *query, const struct b
     req->pool_wait_ns += borrowed_ns - started_ns;
     bool well = steps_run(req, query, values, &tx) && statement_run(req, &tx, last->sql, &step) &&
                 query_result_fits(query, step.result);
-    if (well && !reads)
+    if (well && !reads) {
         well = pg_commit(&tx);
+        if (well || tx.outcome_unknown)
+            req->afterwards = &PROBLEM_OUTCOME_UNKNOWN;
+    }
     req->db_ns += clock_now_ns() - borrowed_ns;
     uint64_t hash;
     return well && query_answer(req, query, last, step.result, &hash);
