@@ -154,13 +154,12 @@ static void set_up(struct conn *conn)
     const char *local = pg_pooler_sign(conn);
     const int size = snprintf(
         more, sizeof more,
-        ", pg_catalog.set_config('default_transaction_isolation','%s',l),"
+        ", pg_catalog.set_config('default_transaction_isolation','read committed',l),"
         " pg_catalog.set_config('default_transaction_read_only','%s',l),"
         " pg_catalog.current_setting('max_connections')::pg_catalog.int4"
         " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
         " - coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4,"
         " l, (%s and %s)",
-        conn->access == PG_ACCESS_READ ? "repeatable read" : "read committed",
         conn->access == PG_ACCESS_READ ? "on" : "off", pg_pooler_defaults_sql, local);
     check(size > 0 && (size_t)size < sizeof more);
     const char *sql = pg_conn_settings_sql(conn->pool, local, more);

@@ -155,6 +155,7 @@ struct pg_tx { /* zero is no transaction */
     struct pg_session *session;
     int savepoints;
     bool open;
+    bool outcome_unknown; /* out, of pg_commit(): COMMIT was sent, and its answer is not known */
 };
 /* BEGIN travels with the first statement: no round trip of its own. Run statements by
  * pg_session_run(tx->session, …). */
@@ -163,7 +164,8 @@ WAITS bool pg_savepoint(struct pg_tx *tx);
 /* Undoes what came after the innermost savepoint, and forgets that one. */
 WAITS bool pg_rollback_to_savepoint(struct pg_tx *tx);
 /* Ends the transaction in any case. False with PROBLEM_OUTCOME_UNKNOWN when the connection broke after COMMIT
- * was sent; a transaction in which a statement had failed is rolled back and told as a failure. */
+ * was sent; with tx->outcome_unknown, too, when it was given up then (PROBLEM_TIMEOUT, PROBLEM_CANCELLED). A
+ * transaction in which a statement had failed is rolled back and told as a failure. */
 WAITS bool pg_commit(struct pg_tx *tx);
 void pg_tx_leave(struct pg_tx *tx); /* rolls back unless committed */
 #define auto_tx __attribute__((cleanup(pg_tx_leave)))

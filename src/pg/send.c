@@ -268,10 +268,24 @@ static bool send_exec(struct conn *conn, struct entry *entry, const char *sql, i
     return PQsendQueryParams(conn->pg, sql, 0, NULL, NULL, NULL, NULL, 0);
 }
 
+/* Several reads share one snapshot. Not by the connection's preset: that takes its snapshot before it waits
+ * for a lock, and whoever waited for an ALTER TABLE that writes the table anew would find it empty. As a
+ * plain SET it holds for this transaction, without the warning that SET TRANSACTION makes outside of BEGIN.
+ * Source: PostgreSQL documentation, 13.6, Caveats. */
+static bool send_snapshot(struct conn *conn, struct entry *entry, const struct run *run)
+{
+    if (likely(run->batch->steps_count < 2) || run->access != PG_ACCESS_READ || conn->pooled ||
+        conn->session.in_transaction)
+        return true;
+    return send_exec(conn, entry, "set transaction_isolation = 'repeatable read'", 0);
+}
+
 /* What stands before the steps. */
 static bool send_head(struct conn *conn, struct entry *entry, const struct run *run)
 {
     const struct pg_batch *batch = run->batch;
+    if (!send_snapshot(conn, entry, run)) /* DEALLOCATE takes a snapshot, too */
+        return false;
     if (unlikely(conn->stale_count) && !run->execs_count && !conn->session.in_transaction &&
         !send_deallocate(conn, entry))
         return false;
@@ -403,7 +417,7 @@ bool pg_conn_access(struct conn *conn, enum pg_access access)
 {
     static const char *const sqls[] = {
         [PG_ACCESS_READ] =
-            "set session characteristics as transaction isolation level repeatable read, read only",
+            "set session characteristics as transaction isolation level read committed, read only",
         [PG_ACCESS_WRITE] =
             "set session characteristics as transaction isolation level read committed, read write",
     };

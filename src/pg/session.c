@@ -182,7 +182,7 @@ static bool send_cleaning(struct conn *conn)
     sqls[count++] = "select pg_catalog.pg_advisory_unlock_all()";
     sqls[count++] =
         conn->access == PG_ACCESS_READ
-            ? "set session characteristics as transaction isolation level repeatable read, read only"
+            ? "set session characteristics as transaction isolation level read committed, read only"
             : "set session characteristics as transaction isolation level read committed, read write";
     conn->session.in_transaction = false;
     conn->clean = CLEANING;
@@ -270,6 +270,7 @@ bool pg_commit(struct pg_tx *tx)
         well = fail(&PROBLEM_INTERNAL, "%s", PROBLEM_INTERNAL.title);
     }
     pg_tx_leave(tx);
+    tx->outcome_unknown = batch.error.outcome_unknown;
     return well;
 }
 

@@ -61,11 +61,12 @@ static bool open_cursor(struct pg_stream *stream, struct pg_batch *batch)
                                 .settings_count = batch->settings_count + 1,
                                 .steps = &step,
                                 .steps_count = 1 };
+    /* A cursor is one moment by itself; see send_snapshot() for what a stricter level would do. */
     struct run run = { .pool = stream->pool,
                        .batch = &opening,
                        .access = PG_ACCESS_READ,
                        .text = declare,
-                       .execs = { "begin isolation level repeatable read, read only" },
+                       .execs = { "begin isolation level read committed, read only" },
                        .execs_count = 1,
                        .queued_ns = clock_now_ns() };
     struct conn *conn = stream->session->conn;

@@ -92,7 +92,7 @@ static void access_kinds(void *arg)
     for (int i = 0; i < 3; i++) {
         struct pg_session *session = borrow(PG_ACCESS_READ);
         expect_str(in_session(session, "select current_setting('transaction_read_only')"), "on");
-        expect_str(in_session(session, "select current_setting('transaction_isolation')"), "repeatable read");
+        expect_str(in_session(session, "select current_setting('transaction_isolation')"), "read committed");
         pg_session_return(session);
         session = borrow(PG_ACCESS_WRITE);
         expect_str(in_session(session, "select current_setting('transaction_read_only')"), "off");

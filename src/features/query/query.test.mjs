@@ -300,3 +300,32 @@ test("lock: what cannot be locked so is said with its place", async (t) => {
   assert.match(said, /queries\/grouped\.sql.*error: PostgreSQL refuses it: FOR UPDATE is not allowed with GROUP BY/);
   assert.match(said, /queries\/word\.sql:4:10: error: .*'for_update'|queries\/word\.sql:4:10: error: [^]*for_update/);
 });
+
+test("a script whose COMMIT was sent and given up says that its outcome is unknown", async (t) => {
+  const api = await serve(t, {
+    sql: `create table staged (n int); create table kept (n int);
+      create function doze() returns trigger language plpgsql as 'begin perform pg_sleep(1); return null; end';
+      create constraint trigger doze after insert on kept deferrable initially deferred for each row execute function doze()`,
+    app: { "queries/keep.sql": "/* route: POST /v1/keep\n   access: public\n   result: none\n   timeout: 500ms */ insert into public.staged values (:n); insert into public.kept values (:n);",
+      "queries/stage.sql": "/* route: POST /v1/stage\n   access: public\n   result: none\n   timeout: 500ms */ insert into public.kept values (:n); select pg_catalog.pg_sleep(5);" },
+  });
+  await api.post("/v1/keep", { n: 1 }).expect(503, { error_code: "outcome_unknown" });
+  await eventually(async () => (await api.sql("select count(*)::int as n from kept"))[0].n === 1);
+  await api.post("/v1/stage", { n: 2 }).expect(504, { error_code: "timeout" }); // its COMMIT was never sent: nothing unknown
+  await eventually(async () => (await api.sql("select count(*)::int as n from pg_stat_activity where usename = 'app' and state <> 'idle'"))[0].n === 0);
+  assert.equal((await api.sql("select count(*)::int as n from kept"))[0].n, 1);
+});
+
+test("what has written is not written a second time by its fallback when the table changed under it", async (t) => {
+  const api = await serve(t, {
+    sql: "create table mark (n int not null, who text not null)", config: { schema_poll: "60s" },
+    app: { "queries/mark.sql": "/* route: POST /v1/mark\n   access: public\n   result: one\n   fallback: mark_before */ insert into public.mark values (:n, 'now') returning n",
+      "queries/mark_before.sql": "/* route: POST /v1/mark_before\n   access: public\n   result: one */ insert into public.mark values (:n, 'before') returning n::int as n" },
+  });
+  for (let n = 1; n < 5; n++) await api.post("/v1/mark", { n }).expect(200, { n });
+  await api.sql("alter table mark alter n type bigint");
+  const reply = await api.post("/v1/mark", { n: 7 });
+  const rows = await api.sql("select who from mark where n = 7");
+  assert.equal(rows.length, 1, `${reply.status} ${reply.text}`);
+  assert.equal(reply.json.error_code, "outcome_unknown", reply.text); // it was written, and what it answers can't be told in the form that was promised
+});

@@ -61,7 +61,7 @@ bool query_run_script(struct req *req, const struct query *query, const struct b
                 query_result_fits(query, step.result) && query_answer(req, query, last, step.result, &hash);
     if (well && !reads) {
         well = pg_commit(&tx);
-        if (well)
+        if (well || tx.outcome_unknown)
             req->afterwards = &PROBLEM_OUTCOME_UNKNOWN;
     }
     req->db_ns += clock_now_ns() - borrowed_ns;

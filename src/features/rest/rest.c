@@ -49,6 +49,27 @@ static bool not_ready(struct req *req, void *room)
                 BYTES_ARG(resource->name));
 }
 
+/* While the table is not there, nobody knows how many columns its key has: a row's path says 503 at any of
+ * these, and never 404, which a client takes for "that row is gone". */
+#define KEY_SEGMENTS_GUESSED 4
+
+static bool row_routes_not_ready(struct router *router, const struct route *like, struct bytes name)
+{
+    static const char segments[] = "/{key}/{key2}/{key3}/{key4}";
+    static const int sizes[KEY_SEGMENTS_GUESSED] = { 6, 13, 20, 27 };
+    char pattern[1024];
+    for (int i = 0; i < KEY_SEGMENTS_GUESSED; i++) {
+        struct route route = *like;
+        snprintf(pattern, sizeof pattern, "/v1/%.*s%.*s", BYTES_ARG(name), sizes[i], segments);
+        route.pattern = pattern;
+        if (i)
+            route.not_ready = NULL; /* told once to those who ask what is not ready */
+        if (!router_add(router, &route))
+            return false;
+    }
+    return true;
+}
+
 static bool resource_routes(const struct rest *rest, struct router *router, const struct resource *resource)
 {
     char pattern[1024];
@@ -61,7 +82,9 @@ static bool resource_routes(const struct rest *rest, struct router *router, cons
         for (int k = 0; handlers[i].keyed && k < resource->key_count && at < (int)sizeof pattern; k++)
             at += snprintf(pattern + at, sizeof pattern - (size_t)at, "/{%.*s}",
                            BYTES_ARG(resource->key[k]->name));
-        if (handlers[i].keyed && (resource->key_count == 0 || resource->key_count > REQ_PARAMS_MAX))
+        const bool guessed = handlers[i].keyed && resource->key_count == 0 && resource->missing.size;
+        if (handlers[i].keyed && !guessed &&
+            (resource->key_count == 0 || resource->key_count > REQ_PARAMS_MAX))
             continue;
         const struct route route = {
             .method = handlers[i].method,
@@ -75,7 +98,7 @@ static bool resource_routes(const struct rest *rest, struct router *router, cons
             .run = resource->missing.size ? not_ready : handlers[i].run,
             .not_ready = resource->missing.size ? resource->missing.data : NULL,
         };
-        if (!router_add(router, &route))
+        if (!(guessed ? row_routes_not_ready(router, &route, resource->name) : router_add(router, &route)))
             return false;
     }
     return true;
