@@ -12,6 +12,7 @@
 #include "app/house.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/table.h"
 #include "kit/here.h"
 #include "model/resource.h"
 #include "wire/sqltext.h"
@@ -104,21 +105,46 @@ static const char *file_name(struct arena *arena, struct bytes name, int number)
     return text_z(&text);
 }
 
-static bool resource_write(struct init_options *options, struct arena *arena,
-                           const struct relation *const *chosen, int count, int i)
+/* The name of each resource: its table's, with the schema where two schemas have such a table, as a path
+ * takes it. Where that makes two names one, those that a path takes as they are keep theirs. */
+static const struct bytes *names_make(struct arena *arena, const struct relation *const *chosen, int count)
 {
-    const struct relation *relation = chosen[i];
-    struct bytes name = relation->name;
-    if (clashes(chosen, count, relation)) {
-        name = bytes_of(
-            arena_printf(arena, "%.*s.%.*s", BYTES_ARG(relation->schema), BYTES_ARG(relation->name)));
-        fprintf(stderr, "note: several schemas have a table %.*s; this one is served as /v1/%.*s\n",
-                BYTES_ARG(relation->name), BYTES_ARG(name));
-    }
+    struct bytes *const names = ARENA_ARRAY(arena, struct bytes, (size_t)count + 1);
+    struct table taken = { 0 };
+    for (int made = 0; made < 2; made++)
+        for (int i = 0; i < count; i++) {
+            const struct relation *relation = chosen[i];
+            const bool clash = clashes(chosen, count, relation);
+            const struct bytes own =
+                clash ? bytes_of(arena_printf(arena, "%.*s.%.*s", BYTES_ARG(relation->schema),
+                                              BYTES_ARG(relation->name)))
+                      : relation->name;
+            const struct bytes base = resource_name_make(arena, own);
+            if (bytes_equal(base, own) == (made == 1))
+                continue;
+            names[i] = base;
+            for (int number = 2; table_get(&taken, names[i]); number++)
+                names[i] = bytes_of(arena_printf(arena, "%.*s_%d", BYTES_ARG(base), number));
+            (void)table_put(&taken, names[i], &names[i]);
+            if (clash)
+                fprintf(stderr, "note: several schemas have a table %.*s; this one is served as /v1/%.*s\n",
+                        BYTES_ARG(relation->name), BYTES_ARG(names[i]));
+            else if (!bytes_equal(names[i], own))
+                fprintf(stderr, "note: %.*s can not stand in a path; it is served as /v1/%.*s\n",
+                        BYTES_ARG(relation->sql), BYTES_ARG(names[i]));
+        }
+    table_done(&taken);
+    return names;
+}
+
+static bool resource_write(struct init_options *options, struct arena *arena, const struct relation *relation,
+                           struct bytes name, int number)
+{
     struct text text;
     text_init(&text, arena, 4096);
     resource_file_write(&text, relation, name);
-    const char *path = arena_printf(arena, "%s/resources/%s", options->folder, file_name(arena, name, i));
+    const char *path =
+        arena_printf(arena, "%s/resources/%s", options->folder, file_name(arena, name, number));
     return text_ok(&text) && file_write_new(path, text_bytes(&text), 0644);
 }
 
@@ -244,9 +270,10 @@ static int init_ask(struct app_conf *conf, void *arg)
             code = EXIT_FOUND;
         }
     if (code == EXIT_OK) {
+        const struct bytes *const names = names_make(&arena, chosen, count);
         bool written = folder_write(options, &arena);
         for (int i = 0; i < count && written; i++)
-            written = resource_write(options, &arena, chosen, count, i);
+            written = resource_write(options, &arena, chosen[i], names[i], i);
         if (!written || !warn_of_bigints(chosen, count, &arena))
             code = command_failed();
         else if (options->json)
