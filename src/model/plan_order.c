@@ -417,6 +417,15 @@ static void uniform_write(const struct keyset *keyset, int from)
 
 static void rest_write(const struct keyset *keyset, int from);
 
+/* A composite row of nulls IS NULL, yet it sorts as the value that it is. */
+static void is_null_write(struct text *sql, const struct plan_key *key, bool null)
+{
+    static const char *const words[2][2] = { { " IS NOT NULL", " IS NULL" },
+                                             { " IS DISTINCT FROM NULL", " IS NOT DISTINCT FROM NULL" } };
+    text_add(sql, key->sql);
+    text_add_z(sql, words[key->type->kind == PG_TYPE_COMPOSITE][null]);
+}
+
 /* Where the row's value is NULL: nulls last, only ties come behind it; nulls first, every value does too. */
 static void null_write(const struct keyset *keyset, int i, bool nulls_first)
 {
@@ -428,8 +437,7 @@ static void null_write(const struct keyset *keyset, int i, bool nulls_first)
         return;
     }
     text_byte(sql, '(');
-    text_add(sql, key->sql);
-    text_add_z(sql, nulls_first ? " IS NOT NULL" : " IS NULL");
+    is_null_write(sql, key, !nulls_first);
     if (!last) {
         text_add_z(sql, nulls_first ? " OR " : " AND ");
         rest_write(keyset, i + 1);
@@ -460,8 +468,7 @@ static void rest_write(const struct keyset *keyset, int i)
     compare_write(keyset, i, down ? "<" : ">");
     if (nulls_behind) {
         text_lit(sql, " OR ");
-        text_add(sql, key->sql);
-        text_lit(sql, " IS NULL");
+        is_null_write(sql, key, true);
     }
     if (!last && nulls_behind) {
         text_lit(sql, " OR (");

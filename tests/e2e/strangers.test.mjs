@@ -38,6 +38,22 @@ test("rows that inherit, and equal rows in several partitions: every one is met 
     }
 });
 
+test("an order by a composite column: a row of nulls is a value, and no row is lost beside it", async (t) => {
+  const sql = `CREATE TYPE pair AS (a int, b text); CREATE DOMAIN odd AS pair; CREATE TABLE thing (id int PRIMARY KEY, p pair, d odd);
+    INSERT INTO thing SELECT i, p, p FROM (SELECT i, CASE i % 4 WHEN 0 THEN NULL WHEN 1 THEN ROW(NULL, NULL)::pair WHEN 2 THEN ROW(i, NULL)::pair ELSE ROW(1, 'x')::pair END AS p FROM generate_series(1, 20) i) x`;
+  const api = await exposed(t, { sql, expose: ["public"] });
+  for (const field of ["p", "d"])
+    for (const order of ["asc", "desc", "asc.nullsfirst", "desc.nullslast"]) {
+      const whole = (await api.get(`/v1/thing?order=${field}.${order}&limit=50`).expect(200)).json.data;
+      assert.equal(whole.length, 20);
+      for (const limit of [1, 3]) {
+        const { forwards, backwards } = await walk(api, `/v1/thing?order=${field}.${order}&limit=${limit}`);
+        assert.deepEqual(forwards, whole, `${field}.${order}`);
+        assert.deepEqual(backwards, whole, `${field}.${order} backwards`);
+      }
+    }
+});
+
 test("what is written under a name or key of other letters has a Location that can be asked for", async (t) => {
   const api = await serve(t, {
     sql: 'CREATE TABLE "Bücher" ("Schlüssel" text PRIMARY KEY)',
