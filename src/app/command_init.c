@@ -12,6 +12,7 @@
 #include "app/house.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/table.h"
 #include "kit/here.h"
 #include "model/resource.h"
 #include "wire/sqltext.h"
@@ -104,17 +105,45 @@ static const char *file_name(struct arena *arena, struct bytes name, int number)
     return text_z(&text);
 }
 
+/* The name of each resource: its table's, with the schema where two schemas have such a table, as a path
+ * takes it. Where that makes two names one, those that a path takes as they are keep theirs. */
+static const struct bytes *names_make(struct arena *arena, const struct relation *const *chosen, int count)
+{
+    struct bytes *const names = ARENA_ARRAY(arena, struct bytes, (size_t)count + 1);
+    struct table taken = { 0 };
+    for (int made = 0; made < 2; made++)
+        for (int i = 0; i < count; i++) {
+            const struct relation *relation = chosen[i];
+            const bool clash = clashes(chosen, count, relation);
+            const struct bytes own =
+                clash ? bytes_of(arena_printf(arena, "%.*s.%.*s", BYTES_ARG(relation->schema),
+                                              BYTES_ARG(relation->name)))
+                      : relation->name;
+            const struct bytes base = resource_name_make(arena, own);
+            if (bytes_equal(base, own) == (made == 1))
+                continue;
+            names[i] = base;
+            for (int number = 2; table_get(&taken, names[i]); number++)
+                names[i] = bytes_of(arena_printf(arena, "%.*s_%d", BYTES_ARG(base), number));
+            (void)table_put(&taken, names[i], &names[i]);
+            if (clash)
+                fprintf(stderr, "note: several schemas have a table %.*s; this one is served as /v1/%.*s\n",
+                        BYTES_ARG(relation->name), BYTES_ARG(names[i]));
+            else if (!bytes_equal(names[i], own))
+                fprintf(stderr, "note: %.*s can not stand in a path; it is served as /v1/%.*s\n",
+                        BYTES_ARG(relation->sql), BYTES_ARG(names[i]));
+        }
+    table_done(&taken);
+    return names;
+}
+
 /* What is there is somebody's: found out before anything is written. */
 static bool nothing_in_the_way(const struct init_options *options, struct arena *arena,
-                               const struct relation *const *chosen, int count)
+                               const struct bytes *names, int count)
 {
     for (int i = 0; i < count; i++) {
-        const struct bytes name =
-            clashes(chosen, count, chosen[i])
-                ? bytes_of(arena_printf(arena, "%.*s.%.*s", BYTES_ARG(chosen[i]->schema),
-                                        BYTES_ARG(chosen[i]->name)))
-                : chosen[i]->name;
-        const char *path = arena_printf(arena, "%s/resources/%s", options->folder, file_name(arena, name, i));
+        const char *path =
+            arena_printf(arena, "%s/resources/%s", options->folder, file_name(arena, names[i], i));
         if (path && access(path, F_OK) == 0) {
             fprintf(stderr, "lintel init: %s exists already; nothing was changed\n", path);
             return false;
@@ -123,21 +152,14 @@ static bool nothing_in_the_way(const struct init_options *options, struct arena 
     return true;
 }
 
-static bool resource_write(struct init_options *options, struct arena *arena,
-                           const struct relation *const *chosen, int count, int i)
+static bool resource_write(struct init_options *options, struct arena *arena, const struct relation *relation,
+                           struct bytes name, int number)
 {
-    const struct relation *relation = chosen[i];
-    struct bytes name = relation->name;
-    if (clashes(chosen, count, relation)) {
-        name = bytes_of(
-            arena_printf(arena, "%.*s.%.*s", BYTES_ARG(relation->schema), BYTES_ARG(relation->name)));
-        fprintf(stderr, "note: several schemas have a table %.*s; this one is served as /v1/%.*s\n",
-                BYTES_ARG(relation->name), BYTES_ARG(name));
-    }
     struct text text;
     text_init(&text, arena, 4096);
     resource_file_write(&text, relation, name);
-    const char *path = arena_printf(arena, "%s/resources/%s", options->folder, file_name(arena, name, i));
+    const char *path =
+        arena_printf(arena, "%s/resources/%s", options->folder, file_name(arena, name, number));
     return text_ok(&text) && file_write_new(path, text_bytes(&text), 0644);
 }
 
@@ -268,12 +290,13 @@ static int init_ask(struct app_conf *conf, void *arg)
                     options->expose[i], BYTES_ARG(catalog->role));
             code = EXIT_FOUND;
         }
-    if (code == EXIT_OK && !nothing_in_the_way(options, &arena, chosen, count))
+    const struct bytes *const names = code == EXIT_OK ? names_make(&arena, chosen, count) : NULL;
+    if (names && !nothing_in_the_way(options, &arena, names, count))
         code = EXIT_FOUND;
-    if (code == EXIT_OK) {
+    if (names && code == EXIT_OK) {
         bool written = folder_write(options, &arena);
         for (int i = 0; i < count && written; i++)
-            written = resource_write(options, &arena, chosen, count, i);
+            written = resource_write(options, &arena, chosen[i], names[i], i);
         if (!written || !warn_of_bigints(chosen, count, &arena))
             code = command_failed();
         else if (options->json)

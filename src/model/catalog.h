@@ -116,6 +116,19 @@ struct relation {
     double rows_estimate;  /* reltuples, -1 unknown: for advice only, never shown to clients */
 };
 
+/* Its rows may lie in tables that inherit from it, where its keys and unique indexes do not hold. */
+static inline bool relation_is_inherited(const struct relation *relation)
+{
+    return relation->kind == RELATION_TABLE && relation->has_children;
+}
+/* Rows that are equal in everything can be told apart by where they lie: in which table, and where in it. */
+static inline bool relation_has_places(const struct relation *relation)
+{
+    return (relation->kind == RELATION_TABLE || relation->kind == RELATION_MATVIEW ||
+            relation->kind == RELATION_PARTITIONED) &&
+           relation->can_select_whole;
+}
+
 struct catalog {
     struct arena arena;
     int server_version;          /* 150020 */

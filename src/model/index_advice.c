@@ -173,13 +173,6 @@ static void order_check(const struct resource *resource, struct diagnostics *dia
         diagnostics_fix(diagnostics, "%.*s", BYTES_ARG(text_bytes(&text)));
 }
 
-/* Equal rows are told apart by where they lie (plan_order.c). */
-static bool has_places(const struct relation *relation)
-{
-    return (relation->kind == RELATION_TABLE || relation->kind == RELATION_MATVIEW) &&
-           !relation->has_children && relation->can_select_whole;
-}
-
 void index_advice_check(const struct resource_set *set, struct diagnostics *diagnostics)
 {
     for (int i = 0; i < set->resources_count; i++) {
@@ -188,7 +181,7 @@ void index_advice_check(const struct resource_set *set, struct diagnostics *diag
             !(resource->operations & 1u << OP_LIST))
             continue;
         order_check(resource, diagnostics);
-        if (resource->key_count || has_places(resource->relation))
+        if (resource->key_count || relation_has_places(resource->relation))
             continue;
         const struct source_place place = { resource->file.data, (uint32_t)resource->line, 1 };
         diagnostics_warning(diagnostics, place,

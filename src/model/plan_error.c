@@ -220,6 +220,8 @@ static bool explain_query(const struct pg_error *error)
     static const struct {
         const char *sqlstate, *begins, *message;
     } table[] = {
+        { "0A000", "nondeterministic collations are not supported",
+          "a filter's operator does not work on a field whose collation takes different texts for equal" },
         { "2201B", "", "a filter's value is no valid regular expression" },
         { "22025", "", "a filter's pattern has a backslash that escapes nothing" },
         { "42601", "syntax error in tsquery",

@@ -53,6 +53,8 @@ static bool has_column(const struct plan_order *order, const struct column *colu
 static bool is_total(const struct maker *maker)
 {
     const struct plan_resource *compiled = plan_compiled(maker->resource);
+    if (relation_is_inherited(maker->resource->relation))
+        return false;
     for (int i = 0; i < compiled->uniques_count; i++) {
         const struct plan_unique *unique = &compiled->uniques[i];
         int found = 0;
@@ -237,26 +239,31 @@ static bool row_hash_add(struct maker *maker)
     return text_ok(&part.sql) ? name_key(maker, key, maker->order->keys_count) : fail_memory();
 }
 
-/* Rows that are equal in everything are told apart by where they lie, in a table or a materialized view. That
- * is a place until the row is changed, so it comes last: only among equals may one be met twice or not at
- * all, and only if it is changed meanwhile. A view has no places: there a page may end between equal rows and
- * the next one begins behind them (`lintel check` says so). */
-static bool place_add(struct maker *maker)
+static bool system_column_add(struct maker *maker, const char *name, uint32_t type_oid)
 {
-    const struct relation *relation = maker->resource->relation;
-    if ((relation->kind != RELATION_TABLE && relation->kind != RELATION_MATVIEW) || relation->has_children ||
-        !relation->can_select_whole)
-        return true;
     struct plan_key *key = key_add(maker);
     if (!key)
         return false;
     struct plan_builder part = { .arena = maker->builder->arena };
-    text_init(&part.sql, part.arena, 16);
+    text_init(&part.sql, part.arena, 24);
     plan_alias(&part, maker->alias);
-    text_lit(&part.sql, ".ctid");
+    text_add_z(&part.sql, name);
     key->sql = text_bytes(&part.sql);
-    key->type = pg_type_builtin(27);
+    key->type = pg_type_builtin(type_oid);
     return text_ok(&part.sql) ? name_key(maker, key, maker->order->keys_count) : fail_memory();
+}
+
+/* Rows that are equal in everything are told apart by where they lie, in a table (and which, of several) or a
+ * materialized view. That is a place until the row is changed, so it comes last: only among equals may one be
+ * met twice or not at all, and only if it is changed meanwhile. A view has no places: there a page may end
+ * between equal rows and the next one begins behind them (`lintel check` says so). */
+static bool place_add(struct maker *maker)
+{
+    const struct relation *relation = maker->resource->relation;
+    if (!relation_has_places(relation))
+        return true;
+    const bool several = relation->has_children || relation->kind == RELATION_PARTITIONED;
+    return (!several || system_column_add(maker, ".tableoid", 26)) && system_column_add(maker, ".ctid", 27);
 }
 
 static bool keyless_add(struct maker *maker)
@@ -287,7 +294,7 @@ static bool ties_add(struct maker *maker)
     for (int i = 0; i < maker->resource->key_count; i++)
         if (!own_column_add(maker, maker->resource->key[i]->column, descending, ORDER_NULLS_DEFAULT))
             return false;
-    return true;
+    return !relation_is_inherited(maker->resource->relation) || place_add(maker);
 }
 
 bool plan_order_make(struct plan_builder *builder, const struct plan_node *node,
@@ -410,6 +417,15 @@ static void uniform_write(const struct keyset *keyset, int from)
 
 static void rest_write(const struct keyset *keyset, int from);
 
+/* A composite row of nulls IS NULL, yet it sorts as the value that it is. */
+static void is_null_write(struct text *sql, const struct plan_key *key, bool null)
+{
+    static const char *const words[2][2] = { { " IS NOT NULL", " IS NULL" },
+                                             { " IS DISTINCT FROM NULL", " IS NOT DISTINCT FROM NULL" } };
+    text_add(sql, key->sql);
+    text_add_z(sql, words[key->type->kind == PG_TYPE_COMPOSITE][null]);
+}
+
 /* Where the row's value is NULL: nulls last, only ties come behind it; nulls first, every value does too. */
 static void null_write(const struct keyset *keyset, int i, bool nulls_first)
 {
@@ -421,8 +437,7 @@ static void null_write(const struct keyset *keyset, int i, bool nulls_first)
         return;
     }
     text_byte(sql, '(');
-    text_add(sql, key->sql);
-    text_add_z(sql, nulls_first ? " IS NOT NULL" : " IS NULL");
+    is_null_write(sql, key, !nulls_first);
     if (!last) {
         text_add_z(sql, nulls_first ? " OR " : " AND ");
         rest_write(keyset, i + 1);
@@ -453,8 +468,7 @@ static void rest_write(const struct keyset *keyset, int i)
     compare_write(keyset, i, down ? "<" : ">");
     if (nulls_behind) {
         text_lit(sql, " OR ");
-        text_add(sql, key->sql);
-        text_lit(sql, " IS NULL");
+        is_null_write(sql, key, true);
     }
     if (!last && nulls_behind) {
         text_lit(sql, " OR (");

@@ -125,8 +125,10 @@ const struct embed *resource_embed(const struct resource *resource, struct bytes
  * malformed. */
 bool table_name_read(struct arena *arena, struct bytes text, struct bytes *ret_schema,
                      struct bytes *ret_name);
+/* A table's name as a path takes it: what does not fit becomes '_'. Two names may become one. */
+struct bytes resource_name_make(struct arena *arena, struct bytes name);
 /* The text of a resource file for a relation, read-only and public, with comments: for `lintel init
- * --expose`. */
+ * --expose`. `name` must fit: resource_name_make. */
 void resource_file_write(struct text *text, const struct relation *relation, struct bytes name);
 /* JSON Schema of the files in resources/. */
 void resource_schema_write(struct text *text);

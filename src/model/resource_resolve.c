@@ -481,6 +481,11 @@ static const char *obstacle(struct resource_build *build, const struct resource 
                                                                  : "");
     if (op == OP_UPSERT && (relation->kind == RELATION_VIEW || !key_is_unique(resource, true)))
         return "no unique index is made of just the key's columns, so a row that exists is not recognised";
+    if (op == OP_UPSERT && relation->primary && relation->primary->deferrable)
+        return "its primary key is deferrable, and PostgreSQL recognises no row by such a key";
+    for (int i = 0; op == OP_UPSERT && i < resource->key_count; i++)
+        if (resource->key[i]->column->identity_always || resource->key[i]->column->generated)
+            return "the database alone gives its key a value, so a client can not create a row under it";
     return NULL;
 }
 

@@ -52,20 +52,19 @@ static void comment_write(struct text *text, struct bytes comment)
     text_byte(text, '\n');
 }
 
-/* The name as a path takes it: what does not fit becomes '_'. */
-static void name_write(struct text *text, struct bytes name)
+struct bytes resource_name_make(struct arena *arena, struct bytes name)
 {
-    char clean[RESOURCE_NAME_BYTES_MAX];
-    size_t size = name.size < sizeof clean ? name.size : sizeof clean;
+    size_t size = name.size < RESOURCE_NAME_BYTES_MAX ? name.size : RESOURCE_NAME_BYTES_MAX;
     while (size < name.size && size > 0 && ((unsigned char)name.data[size] & 0xc0) == 0x80)
         size--;
+    char *const clean = ARENA_ARRAY(arena, char, size + 1);
     for (size_t i = 0; i < size; i++)
         clean[i] =
             resource_name_fits(bytes_make(name.data + i, 1)) || name.data[i] == '.' || (name.data[i] & 0x80)
                 ? name.data[i]
                 : '_';
-    scalar_write(text,
-                 resource_name_fits(bytes_make(clean, size)) ? bytes_make(clean, size) : BYTES("unnamed"));
+    const struct bytes made = bytes_make(clean, size);
+    return resource_name_fits(made) ? made : BYTES("unnamed");
 }
 
 static void names_write(struct text *text, const struct column *const *columns, int count)
@@ -195,7 +194,7 @@ void resource_file_write(struct text *text, const struct relation *relation, str
 
     size_t start = text->size;
     text_lit(text, "name: ");
-    name_write(text, name);
+    scalar_write(text, name);
     line_end(text, start, "served as /v1/NAME");
     start = text->size;
     text_add_z(text, relation->bypasses_row_security ? "access: closed" : "access: public");

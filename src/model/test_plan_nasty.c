@@ -29,7 +29,7 @@ static void set_make(bool bigint_as_string)
         text_init(&text, &files, 0);
         const char *name =
             arena_printf(&files, "%.*s.%.*s", BYTES_ARG(relation->schema), BYTES_ARG(relation->name));
-        resource_file_write(&text, relation, bytes_of(name));
+        resource_file_write(&text, relation, resource_name_make(&files, bytes_of(name)));
         sources[count++] = (struct resource_source){ bytes_of(arena_printf(&files, "resources/%d.yaml", i)),
                                                      text_bytes(&text) };
     }

@@ -434,7 +434,7 @@ static int expose_everything(struct catalog *catalog)
         text_init(&text, &files, 0);
         const char *name =
             arena_printf(&files, "%.*s.%.*s", BYTES_ARG(relation->schema), BYTES_ARG(relation->name));
-        resource_file_write(&text, relation, bytes_of(name));
+        resource_file_write(&text, relation, resource_name_make(&files, bytes_of(name)));
         const char *path = arena_printf(&files, "resources/%d.yaml", count);
         sources[sources_count++] = (struct resource_source){ bytes_of(path), text_bytes(&text) };
         count++;

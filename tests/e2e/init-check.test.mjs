@@ -87,6 +87,22 @@ test("the same table name in two schemas: both under SCHEMA.NAME, and said", asy
   await api.get("/v1/thing").expect(404);
 });
 
+test("names that a path can't take: each table has one of its own, and those that fit keep theirs", async (t) => {
+  const odd = ["a b", "a/b", "a_b", ".", "..", "x.y", "x:y", "unnamed"];
+  const sql = odd.map((name, i) => `CREATE TABLE "${name}" (id int PRIMARY KEY); INSERT INTO "${name}" VALUES (${i});`).join("\n");
+  const { postgres, database } = await exposed.database(t, sql);
+  const { dir, init } = await exposed.folder(t, { postgres, database, expose: ["public"] });
+  assert.match(init.stderr, /"a\/b" can not stand in a path; it is served as \/v1\/a_b_\d/);
+  const checked = await lintel(["check", dir]);
+  assert.equal(checked.code, 0, checked.stdout + checked.stderr);
+  const api = await serve(t, { app: dir, postgres, database });
+  for (const name of ["a_b", "x.y", "unnamed"]) await api.get(`/v1/${name}`).expect(200, { data: [{ id: odd.indexOf(name) }] });
+  const ids = [];
+  for (const name of ["a_b", "a_b_2", "a_b_3", "x.y", "x_y", "unnamed", "unnamed_2", "unnamed_3"])
+    ids.push((await api.get(`/v1/${name}`).expect(200)).json.data[0].id);
+  assert.deepEqual(ids.sort(), odd.map((_, i) => i));
+});
+
 test("every command says what it does; exit codes are what the help says", async (t) => {
   const top = await lintel(["--help"]);
   assert.equal(top.code, 0);

@@ -30,6 +30,12 @@ static bool is_of_key(const struct req *req, struct bytes value)
     return false;
 }
 
+static void not_found(void)
+{
+    failure_here->problem = &PROBLEM_NOT_FOUND;
+    snprintf(failure_here->message, sizeof failure_here->message, "there is no such row");
+}
+
 static const struct uri_pair *holder_of(const struct req *req, struct bytes value)
 {
     for (size_t i = 0; value.size && i < req->uri.pairs_count; i++) {
@@ -55,11 +61,15 @@ static void explain_value(struct req *req, const struct pg_error *error)
 void rest_explain(struct req *req, const struct plan *plan, enum pg_kind kind, const struct pg_error *error)
 {
     if (failure_here->problem == &PROBLEM_VALUE && is_of_key(req, quoted_of(error->message))) {
-        failure_here->problem = &PROBLEM_NOT_FOUND;
-        snprintf(failure_here->message, sizeof failure_here->message, "there is no such row");
+        not_found();
         return;
     }
     if (kind == PG_READ && failure_here->problem == &PROBLEM_VALUE) {
+        if (req->params[0].data && !rest_has_filter(req) && strcmp(error->sqlstate, "22P02") == 0 &&
+            !quoted_of(error->message).data) {
+            not_found(); /* of json, PostgreSQL doesn't say which value it was */
+            return;
+        }
         if (rest_has_filter(req) && is_about_a_value(error)) {
             explain_value(req, error);
             return;

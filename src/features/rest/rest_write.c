@@ -56,7 +56,8 @@ static void location_set(struct req *req, const struct plan *plan, const struct 
         return;
     struct text text;
     text_init(&text, &req->arena, 128);
-    text_printf(&text, "/v1/%.*s", BYTES_ARG(plan->resource->name));
+    text_lit(&text, "/v1/");
+    uri_write_segment(&text, plan->resource->name);
     for (int i = 0; i < plan->key_columns_count; i++) {
         const struct bytes value = pg_result_value(result, 0, plan->key_columns[i]);
         if (!value.data)
@@ -74,7 +75,9 @@ static void rows_write(struct req *req, const struct plan *plan, const struct pg
     const struct pg_encoding *encoding = &plan->resource->set->encoding;
     if (many)
         text_lit(text, "{\"data\":[");
-    const int64_t rows = pg_result_rows(result);
+    const int64_t all = pg_result_rows(result);
+    /* what is no key over a table and those that inherit from it, or a view's, may name several */
+    const int64_t rows = many || all < 1 ? all : 1;
     for (int64_t i = 0; i < rows; i++) {
         if (i)
             text_byte(text, ',');
