@@ -113,6 +113,11 @@ static void params_document(struct text *text, const struct query *query)
         }
         text_byte(text, '}');
     }
+    if (query->method == HTTP_GET && query->result != RESULT_NONE && !query->stream) {
+        text_add_z(text, first ? "" : ",");
+        first = false;
+        text_lit(text, "{\"$ref\":\"#/components/parameters/If-None-Match\"}");
+    }
     if (query->page.asked)
         page_document(text, query, first);
     text_lit(text, "],");
@@ -196,10 +201,19 @@ static void content_document(struct text *text, const struct query *query)
 static void headers_document(struct text *text, const struct query *query)
 {
     text_lit(text, ",\"headers\":{\"X-Request-Id\":{\"$ref\":\"#/components/headers/X-Request-Id\"}");
+    if (query->cache_control.size)
+        text_lit(text, ",\"Cache-Control\":{\"$ref\":\"#/components/headers/Cache-Control\"}");
     if (query->method == HTTP_GET && !query->stream)
         text_lit(text, ",\"ETag\":{\"$ref\":\"#/components/headers/ETag\"}");
     if (query->page.asked)
         text_lit(text, ",\"Link\":{\"$ref\":\"#/components/headers/Link\"}");
+    text_byte(text, '}');
+}
+
+static void not_modified_document(struct text *text, const struct query *query)
+{
+    text_lit(text, ",\"304\":{\"description\":\"If-None-Match names the answer's ETag.\"");
+    headers_document(text, query);
     text_byte(text, '}');
 }
 
@@ -214,19 +228,21 @@ static void answers_document(struct text *text, const struct query *query)
         content_document(text, query);
         text_byte(text, '}');
         if (query->method == HTTP_GET && !query->stream)
-            text_lit(text, ",\"304\":{\"description\":\"If-None-Match names the answer's ETag.\"}");
+            not_modified_document(text, query);
     }
     text_lit(text, ",\"400\":{\"$ref\":\"#/components/responses/Invalid\"}");
     if (query->result == RESULT_ONE)
         text_lit(text, ",\"404\":{\"$ref\":\"#/components/responses/NotFound\"}");
-    if (query->locks)
+    text_lit(text, ",\"403\":{\"$ref\":\"#/components/responses/Denied\"}");
+    if (query->locks || query->method != HTTP_GET) /* whatever writes may collide */
         text_lit(text, ",\"409\":{\"$ref\":\"#/components/responses/Conflict\"}");
     if (body)
         text_lit(text, ",\"415\":{\"$ref\":\"#/components/responses/MediaType\"}");
-    if (body || query->depth_max)
+    if (body || query->depth_max || query->method != HTTP_GET)
         text_lit(text, ",\"422\":{\"$ref\":\"#/components/responses/Validation\"}");
     text_lit(text, ",\"503\":{\"$ref\":\"#/components/responses/Unavailable\"},"
-                   "\"504\":{\"$ref\":\"#/components/responses/Timeout\"}}");
+                   "\"504\":{\"$ref\":\"#/components/responses/Timeout\"},"
+                   "\"default\":{\"$ref\":\"#/components/responses/Failure\"}}");
 }
 
 static void operation_document(struct text *text, const struct query *query)
