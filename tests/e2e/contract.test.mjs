@@ -169,3 +169,19 @@ test("the nasty database: no write of a row's own values is a server's failure",
       assert.ok(reply.status !== 404 && reply.status !== 405 && reply.status < 500, `${name} ${JSON.stringify(body)}: ${reply.text}`);
     }
 });
+
+test("lintel check: what PostgreSQL refuses of a query has its file, line and column", async (t) => {
+  const head = "/* route: GET /v1/q\n   access: public */\n";
+  const api = await shop(t);
+  const said = async (sql, wish) => {
+    api.write("queries/q.sql", sql);
+    const checked = await lintel(["check", api.dir], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
+    assert.equal(checked.code, 1, sql);
+    assert.match(checked.stdout + checked.stderr, wish);
+  };
+  await said(`${head}select id, name\n  form customer`, /^queries\/q\.sql:4:8: error: PostgreSQL refuses it: syntax error at or near "customer"/m);
+  await said(`${head}\n  select 'ü', 1 +\n`, /^queries\/q\.sql:4:3: error: PostgreSQL refuses it/m); // at its end: the statement
+  await said(`${head}create temp table s on commit drop as select 1 as x;\nselect 'ü' as u, ] from s`, /^queries\/q\.sql:4:18: error: PostgreSQL refuses it/m);
+  await said(`${head}select 1, 2`, /^queries\/q\.sql:3:1: error: column 1 has no name/m);
+  await said("/* route: POST /v1/q\n   access: public */\nupdate category set name = 'x' where id = 99", /^queries\/q\.sql:3:1: error: the statement returns nothing/m);
+});

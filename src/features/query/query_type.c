@@ -35,9 +35,27 @@ static bool lacks(const struct typing *typing, const char *what)
     return true;
 }
 
-/* Where PostgreSQL points at in the statement is not kept through Describe: its words alone, for the file's
- * author. False: the database itself failed. */
-static bool refused(const struct typing *typing, const struct pg_batch *batch)
+/* What the server's words quote, `at or near "form"`, where it stands in the statement only once; else its
+ * beginning. */
+static struct source_place place_in(const struct query_statement *statement, const char *message)
+{
+    struct source_place place = statement->place;
+    struct bytes rest = bytes_of(message), text = statement->text;
+    (void)bytes_cut(&rest, '"');
+    const struct bytes word = rest.data ? bytes_cut(&rest, '"') : rest;
+    const char *found = word.size ? memmem(text.data, text.size, word.data, word.size) : NULL;
+    if (!found)
+        return place;
+    const size_t at = (size_t)(found - text.data);
+    const struct bytes behind = bytes_from(text, at + word.size);
+    if (!memmem(behind.data, behind.size, word.data, word.size))
+        query_place_advance(&place, bytes_first(text, at));
+    return place;
+}
+
+/* False: the database itself failed. */
+static bool refused(const struct typing *typing, const struct query_statement *statement,
+                    const struct pg_batch *batch)
 {
     if (!batch->error.sqlstate[0])
         return false;
@@ -47,7 +65,7 @@ static bool refused(const struct typing *typing, const struct pg_batch *batch)
     failure_clear();
     if (missing)
         return lacks(typing, batch->error.message);
-    (void)diagnostics_error(typing->diagnostics, (struct source_place){ typing->query->file, 0, 0 },
+    (void)diagnostics_error(typing->diagnostics, place_in(statement, batch->error.message),
                             "PostgreSQL refuses it: %s", batch->error.message);
     return true;
 }
@@ -105,13 +123,18 @@ static bool name_taken(const struct pg_result *result, int column)
     return false;
 }
 
+static struct source_place last_place(const struct query *query)
+{
+    return query->statements[query->statements_count - 1].place;
+}
+
 static bool column_make(const struct typing *typing, const struct pg_result *result, int i,
                         struct row_member *member)
 {
     const struct query *query = typing->query;
     const char *name = pg_result_column_name(result, i);
     if (query->result != RESULT_SCALAR && (strcmp(name, "?column?") == 0 || name_taken(result, i))) {
-        (void)diagnostics_error(typing->diagnostics, (struct source_place){ query->file, 0, 0 },
+        (void)diagnostics_error(typing->diagnostics, last_place(query),
                                 "column %d has no name of its own (%s)", i + 1, name);
         diagnostics_fix(typing->diagnostics, "name it: … as total");
         return false;
@@ -142,8 +165,7 @@ static bool columns_make(const struct typing *typing, const struct pg_result *re
     }
     query->shape = (struct row_shape){ .members = members, .members_count = count };
     if (count == 0 && query->result != RESULT_NONE) {
-        (void)diagnostics_error(typing->diagnostics, (struct source_place){ query->file, 0, 0 },
-                                "the statement returns nothing");
+        (void)diagnostics_error(typing->diagnostics, last_place(query), "the statement returns nothing");
         diagnostics_fix(typing->diagnostics, "`result: none`, or RETURNING");
         return false;
     }
@@ -232,7 +254,7 @@ static WAITS bool type_one(const struct typing *typing)
     if (!step.statement)
         return false;
     if (!pg_describe(typing->pool, &batch))
-        return refused(typing, &batch);
+        return refused(typing, statement, &batch);
     return params_type(typing, statement, step.result) && finish(typing, step.result);
 }
 
@@ -276,7 +298,7 @@ static WAITS bool stage(const struct typing *typing, struct pg_tx *tx,
         if (pg_session_run(tx->session, &batch))
             return true;
         if (tries)
-            return refused(typing, &batch);
+            return refused(typing, statement, &batch);
         if (!batch.error.sqlstate[0])
             return false;
         failure_clear();
@@ -300,7 +322,7 @@ static WAITS bool type_next(const struct typing *typing, struct pg_tx *tx, int i
     if (!step.statement)
         return false;
     if (!pg_session_describe(tx->session, &batch))
-        return refused(typing, &batch);
+        return refused(typing, statement, &batch);
     if (!params_type(typing, statement, step.result))
         return false;
     return last ? finish(typing, step.result) : !is_temporary(statement->sql) || stage(typing, tx, statement);
