@@ -102,7 +102,7 @@ test("check says what is wrong, where, and how to mend it", async (t) => {
   assert.match(checked.stdout, /queries\/rules\.sql:2:\d+: error: :d: max does not suit its type bool/);
   assert.match(checked.stdout, /queries\/deep\.sql:\d+:\d+: error: depth: no statement has the parameter :depth/);
   assert.match(checked.stdout, /queries\/wrong\.sql:1:22: error: PostgreSQL refuses it: syntax error/);
-  assert.match(checked.stdout, /queries\/nameless\.sql: error: column 1 has no name[^]*as total/);
+  assert.match(checked.stdout, /queries\/nameless\.sql:1:22: error: column 1 has no name[^]*as total/);
   assert.match(checked.stdout, /queries\/closed\.sql:1:1: warning: closed/);
 });
 
