@@ -47,14 +47,26 @@ int64_t req_now_ns(const struct req *req)
     return clock_now_ns(); /* the turn's time stands still while a handler computes */
 }
 
+/* No coding but identity is undone: a compressed body must not be read as if it were plain.
+ * Source: RFC 9110, 8.4 and 12.5.3. */
+static bool body_is_plain(struct req *req)
+{
+    const struct bytes coding = req_header(req, "content-encoding");
+    if (!coding.size ||
+        (bytes_is_nocase(coding, "identity") && req_header_count(req, "content-encoding") == 1))
+        return true;
+    answer_header_lasting(req, "Accept-Encoding", BYTES("identity"));
+    return fail(&PROBLEM_MEDIA_TYPE, "send the body without Content-Encoding");
+}
+
 bool req_body_read(struct req *req, int64_t bytes_max)
 {
-    return req->exchange->wire->body_read(req->exchange, bytes_max);
+    return body_is_plain(req) && req->exchange->wire->body_read(req->exchange, bytes_max);
 }
 
 bool req_body_next(struct req *req, int64_t bytes_max, struct bytes *ret_run)
 {
-    return req->exchange->wire->body_next(req->exchange, bytes_max, ret_run);
+    return body_is_plain(req) && req->exchange->wire->body_next(req->exchange, bytes_max, ret_run);
 }
 
 int64_t exchange_body_max(const struct exchange *exchange, int64_t bytes_max)
@@ -69,6 +81,8 @@ int64_t exchange_body_max(const struct exchange *exchange, int64_t bytes_max)
 struct bytes req_content_type(const struct req *req)
 {
     struct bytes type, charset;
+    if (req_header_count(req, "content-type") > 1)
+        return (struct bytes){ 0 }; /* whoever stands between may have read the other one */
     if (!media_type_read(req_header(req, "content-type"), &type, &charset))
         return (struct bytes){ 0 };
     for (size_t i = 0; i < type.size; i++) {
@@ -141,7 +155,7 @@ const struct problem PROBLEM_MEDIA_TYPE = { "media_type",
                                             415,
                                             false,
                                             "The body's Content-Type is not one this route reads.",
-                                            "Send the type that the message names.",
+                                            "Send the type that the message names, and no Content-Encoding.",
                                             "0.1" };
 const struct problem PROBLEM_NOT_ACCEPTABLE = { "not_acceptable",
                                                 406,

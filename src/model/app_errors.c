@@ -231,7 +231,7 @@ void app_errors_document(struct text *text, const struct app_errors *errors, con
         for (int i = 0; i < errors->count && !used; i++)
             used = errors->items[i].problem.status == status;
         if (used && !told)
-            text_printf(text, ",\"%d\":{\"$ref\":\"#/components/responses/Own\"}", status);
+            text_printf(text, ",\"%d\":{\"$ref\":\"#/components/responses/Failure\"}", status);
     }
 }
 

@@ -51,7 +51,7 @@ void app_errors_compare(const struct app_errors *published, const struct app_err
 void app_errors_lock_write(struct text *out, const struct app_errors *published,
                            const struct app_errors *now);
 
-/* ,"409":{"$ref":"#/components/responses/Own"} for each status of a code that is not among those named
+/* ,"409":{"$ref":"#/components/responses/Failure"} for each status of a code that is not among those named
  * ("409_…"), NULL-terminated. For OpenAPI. */
 void app_errors_document(struct text *text, const struct app_errors *errors, const char *const *named);
 

@@ -14,6 +14,7 @@
 
 enum count_mode { COUNT_NONE, COUNT_ESTIMATED, COUNT_CAPPED, COUNT_EXACT };
 
+struct plan_body;
 struct plan_context { /* who asks: settings for the transaction; a known tenant is bound in the query too */
     const struct pg_setting *settings;
     int settings_count;
@@ -66,7 +67,8 @@ struct plan {
     bool reapplies;      /* conditional patches: when plan_row_exists(), the same without expected_version */
     int inserted_column; /* keyed upserts: the result column that says whether the row is new; -1: none */
     int *key_columns; /* writes that return rows: result columns that hold the resource's key, for Location */
-    int key_columns_count; /* 0: the resource has no key */
+    int key_columns_count;        /* 0: the resource has no key */
+    const struct plan_body *rows; /* writes of an array: which row a refusal is about; else NULL */
 };
 
 /* All of these: never wait; errors are false with PROBLEM_QUERY / PROBLEM_VALIDATION / PROBLEM_CURSOR naming
@@ -92,6 +94,7 @@ struct write_query {
     const struct json_doc *body;      /* one object, or for CREATE/UPSERT an array of them (<= bulk_max) */
     const struct bytes *key;          /* UPDATE, REPLACE, DELETE, UPSERT by path: text values; or NULL */
     struct bytes expected_version;    /* If-Match: text of the version column, data NULL: any */
+    bool must_exist;                  /* If-Match: an UPSERT by path does not create */
     const struct select_node *select; /* what to return */
     bool return_rows;                 /* false: Prefer: return=minimal */
     enum upsert_mode upsert;          /* for arrays: resolution=merge-duplicates | ignore-duplicates */
@@ -121,9 +124,9 @@ bool plan_cursor_write(struct text *text, const struct plan *plan, const struct 
 /* Says of a refusal by PostgreSQL which fields it is about: fills details (pointer; code unique, foreign_key,
  * in_use, check, required, exclusion; message) of the current failure from what the server named; the
  * resource's own names only, nothing internal. A refusal for a filter's value becomes PROBLEM_QUERY.
- * row_pointer: "" or "/3". */
-void plan_explain_error(struct arena *arena, const struct resource *resource, const struct pg_error *error,
-                        const char *row_pointer);
+ * Where the body is an array the pointers name its row, if that can be told; else they are "" and the message
+ * names the field. */
+void plan_explain_error(struct arena *arena, const struct plan *plan, const struct pg_error *error);
 
 /* How a conditional or keyed write ended, read from the results of its steps (rest runs step 0 = plan->sql
  * and, when plan->count_sql is not empty, step 1 = plan->count_sql in the same transaction). */

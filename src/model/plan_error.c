@@ -2,28 +2,38 @@
  * them. Names of constraints, tables and columns that the resource does not show stay inside, and so do
  * values. */
 #include "model/check.h"
-#include "model/plan_internal.h"
+#include "model/plan_body.h"
 
 struct explaining {
     struct arena *arena;
     const struct resource *resource;
     const struct pg_error *error;
-    const char *row_pointer;
-    const struct app_error *own; /* the app's code for that constraint, or NULL */
+    const struct plan_body *rows; /* of an array; else NULL */
+    int row;                      /* of those, -1: nobody knows */
+    const struct app_error *own;  /* the app's code for that constraint, or NULL */
 };
 
 static void detail(const struct explaining *explaining, const struct field *field, const char *code,
                    const char *message)
 {
     struct text pointer;
+    const bool unknown = explaining->rows && explaining->row < 0;
     text_init(&pointer, explaining->arena, 64);
-    text_add_z(&pointer, explaining->row_pointer);
-    if (field)
+    if (explaining->rows && !unknown)
+        text_printf(&pointer, "/%d", explaining->row);
+    if (field && !unknown)
         json_pointer_append(&pointer, field->name);
     const char *text = text_z(&pointer);
-    const struct app_error *own = explaining->own;
-    fail_detail(explaining->arena, text ? text : "", own ? own->problem.code : code, "%s",
-                own ? own->problem.title : message);
+    if (explaining->own) {
+        code = explaining->own->problem.code;
+        message = explaining->own->problem.title;
+    }
+    if (unknown && field)
+        fail_detail(explaining->arena, "", code, "%.*s, in one of the rows: %s", BYTES_ARG(field->name),
+                    message);
+    else
+        fail_detail(explaining->arena, text ? text : "", code, "%s%s", message,
+                    unknown ? ", in one of the rows" : "");
 }
 
 static const struct field *field_of(const struct resource *resource, const struct column *column)
@@ -82,6 +92,41 @@ static int columns_of_detail(const struct explaining *explaining, const struct c
             ret_columns[count++] = column;
     }
     return count;
+}
+
+/* Whether the server's detail, `Key (…)=(1, x) …`, shows this row's values of those columns. */
+static bool is_of_detail(const struct explaining *explaining, const struct column *const *columns, int count,
+                         int row)
+{
+    struct text values;
+    text_init(&values, explaining->arena, 64);
+    text_lit(&values, ")=(");
+    for (int i = 0; i < count; i++) {
+        const struct field *field = field_of(explaining->resource, columns[i]);
+        const struct plan_cell *cell = field ? plan_body_cell(explaining->rows, row, field) : NULL;
+        if (!cell || !cell->value.data)
+            return false;
+        text_add_z(&values, i ? ", " : "");
+        text_add(&values, cell->value);
+    }
+    text_lit(&values, ") ");
+    const char *shown = strstr(explaining->error->detail, ")=(");
+    return shown && text_ok(&values) && strlen(shown) >= values.size &&
+           memcmp(shown, values.data, values.size) == 0;
+}
+
+/* The last that shows what the server's detail does: of two alike in one body it is the second that collides.
+ */
+static int row_find(const struct explaining *explaining)
+{
+    const struct column *columns[DETAIL_COLUMNS_MAX];
+    if (explaining->rows->rows_count == 1)
+        return 0;
+    const int count = columns_of_detail(explaining, columns);
+    for (int row = explaining->rows->rows_count; count && --row >= 0;)
+        if (is_of_detail(explaining, columns, count, row))
+            return row;
+    return -1;
 }
 
 /* By the constraint or index of that name, else by the detail. */
@@ -244,15 +289,29 @@ static bool explain_query(const struct pg_error *error)
     return false;
 }
 
-void plan_explain_error(struct arena *arena, const struct resource *resource, const struct pg_error *error,
-                        const char *row_pointer)
+/* A column that the server alone fills, behind a view that does not say so. */
+static void explain_always(const struct explaining *explaining)
 {
+    struct bytes rest = bytes_of(explaining->error->message);
+    (void)bytes_cut(&rest, '"');
+    const struct column *column = relation_column(explaining->resource->relation, bytes_cut(&rest, '"'));
+    failure_here->problem = &PROBLEM_VALIDATION;
+    snprintf(failure_here->message, sizeof failure_here->message,
+             "the database alone gives one of the values");
+    detail(explaining, column ? field_of(explaining->resource, column) : NULL, "read_only",
+           "is given by the database; leave it out");
+}
+
+void plan_explain_error(struct arena *arena, const struct plan *plan, const struct pg_error *error)
+{
+    struct explaining explaining = { arena, plan->resource, error, plan->rows, -1, NULL };
     const char *state = error->sqlstate;
     check(failure_here && failure_here->problem);
-    const struct app_error *own = app_errors_tell(&resource->set->errors, error);
-    const struct explaining explaining = { arena, resource, error, row_pointer, own };
+    explaining.own = app_errors_tell(&plan->resource->set->errors, error);
     if (explain_query(error))
         return;
+    if (explaining.rows)
+        explaining.row = row_find(&explaining);
     if (strcmp(state, "23505") == 0)
         explain_columns(&explaining, "unique", "exists already");
     else if (strcmp(state, "23503") == 0 || strcmp(state, "23001") == 0)
@@ -263,8 +322,10 @@ void plan_explain_error(struct arena *arena, const struct resource *resource, co
         explain_null(&explaining);
     else if (strcmp(state, "23P01") == 0)
         explain_columns(&explaining, "exclusion", "collides with another row");
-    else if (own)
-        detail(&explaining, NULL, own->problem.code, own->problem.title); /* RAISE … USING CONSTRAINT */
+    else if (explaining.own)
+        detail(&explaining, NULL, "", ""); /* RAISE … USING CONSTRAINT */
+    else if (strcmp(state, "428C9") == 0)
+        explain_always(&explaining);
     else if (strcmp(state, "21000") == 0) {
         failure_here->problem = &PROBLEM_VALIDATION;
         snprintf(failure_here->message, sizeof failure_here->message,

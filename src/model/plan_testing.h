@@ -43,7 +43,7 @@ static bool asked_run(struct asked *asked, enum pg_kind kind)
     };
     if (!pg_run(pool, &asked->batch)) {
         if (asked->batch.error.sqlstate[0])
-            plan_explain_error(&asked->arena, plan->resource, &asked->batch.error, "");
+            plan_explain_error(&asked->arena, plan, &asked->batch.error);
         return false;
     }
     const int64_t got = pg_result_rows(asked->steps[0].result);

@@ -336,13 +336,24 @@ static bool reapplies(const struct writing *writing)
     return all && some;
 }
 
+/* For a refusal, told of the row that it is about. */
+static bool rows_keep(struct writing *writing, struct plan *plan)
+{
+    struct plan_body *rows = ARENA_NEW(writing->builder.arena, struct plan_body);
+    if (!rows)
+        return fail(&PROBLEM_TOO_LARGE, "the request needs more memory than it may use");
+    *rows = writing->body;
+    plan->rows = rows;
+    return true;
+}
+
 bool plan_write(struct arena *arena, const struct resource *resource, const struct write_query *query,
                 const struct plan_context *context, struct plan *ret_plan)
 {
     struct writing writing;
     struct write_query asked = *query;
-    if (asked.operation == OP_UPSERT && asked.key && asked.expected_version.data)
-        asked.operation = OP_REPLACE; /* a version is expected, so there must be a row */
+    if (asked.operation == OP_UPSERT && asked.key && (asked.expected_version.data || asked.must_exist))
+        asked.operation = OP_REPLACE; /* there must be a row */
     writing_init(&writing, arena, resource, context, &asked);
     struct plan plan = { .resource = resource, .limit = 1, .changed_column = -1, .inserted_column = -1 };
     bool impossible;
@@ -361,6 +372,8 @@ bool plan_write(struct arena *arena, const struct resource *resource, const stru
         !tree_make(&writing) || !plan_write_list(&writing, &plan))
         return false;
     plan.reapplies = reapplies(&writing);
+    if (writing.body.many && !rows_keep(&writing, &plan))
+        return false;
     if (writing.body.rows_count == 0)
         return no_rows_plan(&writing, &plan, ret_plan);
     return (creates ? create_write(&writing) : update_write(&writing)) && finish(&writing, &plan, ret_plan);

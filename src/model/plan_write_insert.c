@@ -161,6 +161,10 @@ void plan_write_insert(struct writing *writing)
         text_lit(sql, " DEFAULT VALUES");
         return;
     }
+    if (!anything_given(writing) && writing->resource->fields_count == 0) { /* nor a field to say so */
+        text_printf(sql, " SELECT FROM pg_catalog.generate_series(1, %d)", writing->body.rows_count);
+        return;
+    }
     if (!anything_given(writing)) { /* rows of defaults: the first field says so */
         const struct resource *resource = writing->resource;
         const bool by_version =

@@ -485,7 +485,8 @@ static const char *obstacle(struct resource_build *build, const struct resource 
         return "its primary key is deferrable, and PostgreSQL recognises no row by such a key";
     for (int i = 0; op == OP_UPSERT && i < resource->key_count; i++)
         if (resource->key[i]->column->identity_always || resource->key[i]->column->generated)
-            return "the database alone gives its key a value, so a client can not create a row under it";
+            return arena_printf(&build->scratch, "only PostgreSQL gives %.*s its value (GENERATED ALWAYS)",
+                                BYTES_ARG(resource->key[i]->column->name));
     return NULL;
 }
 
@@ -515,6 +516,8 @@ static void operation_add(struct resource_build *build, struct draft *draft, enu
         if (!resource->key_count && op != OP_LIST && op != OP_CREATE)
             diagnostics_fix(build->diagnostics, "key: [columns that name one row], or take %s out",
                             operation_names[op]);
+        else if (op == OP_UPSERT && resource->relation->insertable && resource->relation->updatable)
+            diagnostics_fix(build->diagnostics, "take upsert out; PUT then needs replace");
         else if (resource->relation->kind == RELATION_TABLE ||
                  resource->relation->kind == RELATION_PARTITIONED)
             diagnostics_fix(build->diagnostics, "GRANT the right on %.*s, or take %s out",

@@ -208,8 +208,7 @@ static bool read_request_line(struct bytes line, struct http1_head *head, struct
     return true;
 }
 
-/* RFC 9110, 7.2 and RFC 3986, 3.2.2: what may stand in a Host field; ports are digits. */
-static bool host_is_sound(struct bytes host)
+bool http1_host_is_sound(struct bytes host)
 {
     size_t at = 0;
     if (host.size && host.data[0] == '[') {
@@ -271,7 +270,7 @@ static bool read_framing_field(const struct http1_field *field, struct framing *
     if (bytes_is(name, "host")) {
         if (framing->hosts++)
             return refuse(ret_error, 400, "more than one Host");
-        if (!host_is_sound(value))
+        if (!http1_host_is_sound(value))
             return refuse(ret_error, 400, "the Host is malformed");
         head->host = value;
     } else if (bytes_is(name, "content-length")) {

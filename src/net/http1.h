@@ -63,6 +63,10 @@ struct http1_head {
 /* A field name in lower case, in place. False when it is no token (RFC 9110, 5.6.2). */
 bool http1_name_lower(char *name, size_t size) MUST_CHECK;
 
+/* What may stand in a Host field, or an :authority: host and port, no user. Source: RFC 9110, 7.2; RFC
+ * 3986, 3.2.2. */
+bool http1_host_is_sound(struct bytes host);
+
 /* Reads a complete head: data from scan->start to scan->at. ret_head->fields must point to room for
  * scan->fields. Errors: false, and *ret_error says why; method and target are set when the request line was
  * readable. */

@@ -1,5 +1,6 @@
 /* http2_read.c - the client's frames, as nghttp2 tells of them: heads collected within their limits, budgets
  * paid, our events told. */
+#include "net/http1.h"
 #include "net/http2_internal.h"
 
 #define FIELDS_FIRST   16
@@ -197,8 +198,8 @@ static bool join_cookies(struct http2_stream *stream)
     return true;
 }
 
-/* What nghttp2 leaves to us of 8.3.1: Host must not contradict :authority; and above us there is always a
- * Host. */
+/* What nghttp2 leaves to us of 8.3.1: Host must not contradict :authority, which names no user; and above us
+ * there is always a Host. */
 static bool settle_authority(struct http2_stream *stream)
 {
     const struct http2_field *host = NULL;
@@ -208,6 +209,8 @@ static bool settle_authority(struct http2_stream *stream)
                 return false;
             host = &stream->fields[i];
         }
+    if (!http1_host_is_sound(host && !stream->authority.size ? host->value : stream->authority))
+        return false;
     if (!host)
         return add_field(stream, BYTES("host"), stream->authority) || (stream->refused = 431);
     if (!stream->authority.size)

@@ -216,7 +216,7 @@ $defs:
   assert.deepEqual(lint.problems.filter((problem) => problem.severity === "error"), []);
   const { schemas } = reply.json.components;
   assert.deepEqual(Object.keys(schemas).filter((name) => /parcel|schemas/.test(name)).sort(),
-    ["parcel", "parcel.body", "parcel.body.read", "parcel.body.update", "parcel.column.size", "parcel.column.via", "parcel.create", "parcel.update", "schemas.base.yaml", "schemas.via.yaml"]);
+    ["parcel", "parcel.body", "parcel.body.read", "parcel.body.update", "parcel.column.size", "parcel.column.via", "parcel.create", "parcel.replace", "parcel.update", "schemas.base.yaml", "schemas.via.yaml"]);
   assert.deepEqual(schemas["schemas.via.yaml"].discriminator.mapping, { air: "#/components/schemas/schemas.via.yaml/$defs/air", sea: "#/components/schemas/schemas.via.yaml/$defs/sea" });
   assert.equal(schemas["parcel.column.size"].properties.cm.$ref, "#/components/schemas/parcel.column.size/$defs/cm");
   assert.equal(schemas["schemas.base.yaml"].properties.via.$ref, "#/components/schemas/schemas.via.yaml");

@@ -88,7 +88,7 @@ test("an upsert that PostgreSQL can never do is said by check, not by a 500", as
     CREATE TABLE computed (a int, k int GENERATED ALWAYS AS (a * 2) STORED PRIMARY KEY);
     CREATE TABLE late (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, v int)`;
   const { postgres, database } = await exposed.database(t, sql);
-  for (const [table, reason] of [["always", /alone gives its key/], ["computed", /alone gives its key/], ["late", /deferrable/]]) {
+  for (const [table, reason] of [["always", /only PostgreSQL gives/], ["computed", /only PostgreSQL gives/], ["late", /deferrable/]]) {
     const check = async (operations) => {
       const dir = folder(t, { "lintel.yaml": "", [`resources/${table}.yaml`]: `table: public.${table}\naccess: public\noperations: [${operations}]\n` });
       return lintel(["check", dir], { env: { LINTEL_DATABASE_URL: postgres.url(database) } });

@@ -1,6 +1,7 @@
 #include "features/openapi/document.h"
 
 #include "features/openapi/declared.h"
+#include "features/openapi/document_shared.h"
 
 #include "model/json_schema.h"
 #include "model/resource_rules.h"
@@ -47,18 +48,27 @@ static void reference(struct document *doc, const char *suffix)
 
 /* ---- schemas ---- */
 
-enum view { VIEW_READ, VIEW_CREATE, VIEW_UPDATE };
+/* VIEW_REPLACE: a create whose key the path has already said. */
+enum view { VIEW_READ, VIEW_CREATE, VIEW_UPDATE, VIEW_REPLACE };
 
 static bool field_in(const struct field *field, enum view view)
 {
-    return view == VIEW_READ ? field->readable : view == VIEW_CREATE ? field->creatable : field->updatable;
+    return view == VIEW_READ ? field->readable : view == VIEW_UPDATE ? field->updatable : field->creatable;
+}
+
+static bool is_key(const struct resource *resource, const struct field *field)
+{
+    for (int i = 0; i < resource->key_count; i++)
+        if (resource->key[i] == field)
+            return true;
+    return false;
 }
 
 /* What the catalog says, and beside it what the file declares. */
 static void object_schema(struct document *doc, enum view view);
 static void view_schema(struct document *doc, enum view view)
 {
-    static const char *const suffixes[] = { ".body.read", ".body", ".body.update" };
+    static const char *const suffixes[] = { ".body.read", ".body", ".body.update", ".body" };
     const struct resource_schemas *schemas = doc->resource->schemas;
     if (!schemas || !schemas->has_body) {
         object_schema(doc, view);
@@ -95,8 +105,9 @@ static void object_schema(struct document *doc, enum view view)
     }
     text_byte(text, '}');
     bool any = false;
-    for (int i = 0; view == VIEW_CREATE && i < resource->fields_count; i++) {
-        if (!resource->fields[i].required_on_create || !resource->fields[i].creatable)
+    for (int i = 0; (view == VIEW_CREATE || view == VIEW_REPLACE) && i < resource->fields_count; i++) {
+        if (!resource->fields[i].required_on_create || !resource->fields[i].creatable ||
+            (view == VIEW_REPLACE && is_key(resource, &resource->fields[i])))
             continue;
         text_add_z(text, any ? "," : ",\"required\":[");
         json_write_string(text, resource->fields[i].name);
@@ -124,7 +135,9 @@ static void example_object(struct document *doc, enum view view)
     text_byte(doc->text, '{');
     for (int i = 0; i < resource->fields_count; i++) {
         const struct field *field = &resource->fields[i];
-        if (!field_in(field, view) || (view == VIEW_CREATE && !field->required_on_create))
+        if (!field_in(field, view) ||
+            ((view == VIEW_CREATE || view == VIEW_REPLACE) && !field->required_on_create) ||
+            (view == VIEW_REPLACE && is_key(resource, field)))
             continue;
         if (!first)
             text_byte(doc->text, ',');
@@ -157,10 +170,11 @@ static void example(struct document *doc, enum view view, const char *before, co
 
 static void resource_schemas(struct document *doc)
 {
-    static const char *const suffixes[] = { "", ".create", ".update" };
-    const unsigned create = 1u << OP_CREATE | 1u << OP_REPLACE | 1u << OP_UPSERT;
-    for (int view = VIEW_READ; view <= VIEW_UPDATE; view++) {
-        if ((view == VIEW_CREATE && !(doc->resource->operations & create)) ||
+    static const char *const suffixes[] = { "", ".create", ".update", ".replace" };
+    const unsigned replace = 1u << OP_REPLACE | 1u << OP_UPSERT;
+    for (int view = VIEW_READ; view <= VIEW_REPLACE; view++) {
+        if ((view == VIEW_CREATE && !(doc->resource->operations & 1u << OP_CREATE)) ||
+            (view == VIEW_REPLACE && (!doc->resource->key_count || !(doc->resource->operations & replace))) ||
             (view == VIEW_UPDATE && !(doc->resource->operations & 1u << OP_UPDATE)))
             continue;
         text_lit(doc->text, ",\"");
@@ -177,6 +191,18 @@ static void parameter_reference(struct text *text, const char *name, bool *first
 {
     text_printf(text, "%s{\"$ref\":\"#/components/parameters/%s\"}", *first ? "" : ",", name);
     *first = false;
+}
+
+/* What tells whose rows are meant, where a header does. */
+static void tenant_parameter(struct document *doc, bool *first)
+{
+    if (!doc->resource->tenant_header_setting.size)
+        return;
+    text_add_z(doc->text, *first ? "{\"name\":" : ",{\"name\":");
+    *first = false;
+    json_write_string(doc->text, doc->resource->tenant_header);
+    text_lit(doc->text, ",\"in\":\"header\",\"required\":true,\"description\":\"Whose rows are meant.\","
+                        "\"schema\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}}");
 }
 
 /* Operators that make sense for a type, as the description of its filter. */
@@ -278,28 +304,30 @@ static void operation_begin(struct document *doc, const char *method, const char
     text_lit(text, "],");
 }
 
+/* "404_NotFound": the component NotFound. Whatever else may be wrong has the same shape: `default`. */
 static void responses(struct document *doc, const char *const *names)
 {
-    for (const char *const *name = names; *name; name++) {
-        const bool range = strchr(*name, '_') != NULL;
-        text_printf(doc->text, ",\"%.3s\":{\"$ref\":\"#/components/responses/%s\"}", *name,
-                    range ? *name + 4 : *name);
-    }
+    for (const char *const *name = names; *name; name++)
+        text_printf(doc->text, ",\"%.3s\":{\"$ref\":\"#/components/responses/%s\"}", *name, *name + 4);
     if (doc->writes)
         app_errors_document(doc->text, &doc->set->errors, names);
     doc->writes = false;
-    text_lit(doc->text, "}}");
+    text_lit(doc->text, ",\"default\":{\"$ref\":\"#/components/responses/Failure\"}}}");
 }
 
-static void headers(struct document *doc, bool etag, bool link)
+static void headers(struct document *doc, const char *const *names)
 {
     text_lit(doc->text, ",\"headers\":{\"X-Request-Id\":{\"$ref\":\"#/components/headers/X-Request-Id\"}");
-    if (etag)
-        text_lit(doc->text, ",\"ETag\":{\"$ref\":\"#/components/headers/ETag\"}");
-    if (link)
-        text_lit(doc->text, ",\"Link\":{\"$ref\":\"#/components/headers/Link\"}");
-    text_lit(doc->text, "}");
+    for (; *names; names++)
+        if (doc->resource->version || strcmp(*names, "ETag") != 0)
+            text_printf(doc->text, ",\"%s\":{\"$ref\":\"#/components/headers/%s\"}", *names, *names);
+    text_byte(doc->text, '}');
 }
+
+static const char *const read_headers[] = { "ETag", NULL }, *const list_headers[] = { "Link", NULL },
+                         *const written_headers[] = { "ETag", "Preference-Applied", NULL },
+                         *const created_headers[] = { "ETag", "Preference-Applied", "Location", NULL },
+                         *const deleted_headers[] = { "Preference-Applied", NULL };
 
 static void one_content(struct document *doc)
 {
@@ -311,7 +339,7 @@ static void one_content(struct document *doc)
 
 static void operation_list(struct document *doc)
 {
-    static const char *const also[] = { "400_Invalid", "503_Unavailable", "504_Timeout", NULL };
+    static const char *const also[] = { "400_Invalid", "403_Denied", "503_Unavailable", "504_Timeout", NULL };
     static const char *const shared[] = { "select", "order", "limit", "after", "before",
                                           "offset", "page",  "count", "and",   "or" };
     operation_begin(doc, "get", "list", "Lists rows, page by page");
@@ -319,9 +347,10 @@ static void operation_list(struct document *doc)
     bool first = true;
     for (size_t i = 0; i < array_count(shared); i++)
         parameter_reference(doc->text, shared[i], &first);
+    tenant_parameter(doc, &first);
     filter_parameters(doc, &first);
     text_lit(doc->text, "],\"responses\":{\"200\":{\"description\":\"A page of rows.\"");
-    headers(doc, false, true);
+    headers(doc, list_headers);
     text_lit(doc->text, ",\"content\":{\"application/"
                         "json\":{\"schema\":{\"type\":\"object\",\"required\":[\"data\",\"page\"],"
                         "\"properties\":{\"data\":{\"type\":\"array\",\"items\":");
@@ -337,37 +366,66 @@ static void operation_list(struct document *doc)
 
 static void operation_get(struct document *doc)
 {
-    static const char *const also[] = { "400_Invalid", "404_NotFound", "503_Unavailable", "504_Timeout",
-                                        NULL };
+    static const char *const also[] = { "400_Invalid",     "403_Denied",  "404_NotFound",
+                                        "503_Unavailable", "504_Timeout", NULL };
+    bool first = true;
     operation_begin(doc, "get", "get", "Reads one row");
-    text_lit(doc->text, "\"parameters\":[{\"$ref\":\"#/components/parameters/select\"}],"
-                        "\"responses\":{\"200\":{\"description\":\"The row.\"");
-    headers(doc, doc->resource->version != NULL, false);
+    text_lit(doc->text, "\"parameters\":[");
+    parameter_reference(doc->text, "select", &first);
+    if (doc->resource->version)
+        parameter_reference(doc->text, "If-None-Match", &first);
+    tenant_parameter(doc, &first);
+    text_lit(doc->text, "],\"responses\":{\"200\":{\"description\":\"The row.\"");
+    headers(doc, read_headers);
     one_content(doc);
     text_byte(doc->text, '}');
-    if (doc->resource->version)
-        text_lit(doc->text, ",\"304\":{\"description\":\"If-None-Match names the version it has.\"}");
+    if (doc->resource->version) {
+        text_lit(doc->text, ",\"304\":{\"description\":\"If-None-Match names the version it has.\"");
+        headers(doc, read_headers);
+        text_byte(doc->text, '}');
+    }
     responses(doc, also);
 }
 
-static void write_parameters(struct document *doc, bool condition)
+static void write_parameters(struct document *doc, enum operation op)
 {
+    const struct resource *resource = doc->resource;
     bool first = true;
     text_lit(doc->text, "\"parameters\":[");
     parameter_reference(doc->text, "select", &first);
     parameter_reference(doc->text, "Prefer", &first);
-    if (condition && doc->resource->version)
-        parameter_reference(doc->text, "If-Match", &first);
+    if (op == OP_CREATE)
+        parameter_reference(doc->text, "dry_run", &first);
+    else if (resource->version)
+        parameter_reference(doc->text, resource->version_required ? "If-Match-Required" : "If-Match", &first);
+    if (op == OP_REPLACE && resource->operations & 1u << OP_UPSERT)
+        parameter_reference(doc->text, "If-None-Match-Any", &first);
+    tenant_parameter(doc, &first);
     text_lit(doc->text, "],");
+}
+
+/* One row or, for an array, its rows; and what a dry run answers. */
+static void created_content(struct document *doc)
+{
+    text_lit(doc->text, ",\"content\":{\"application/json\":{\"schema\":{\"anyOf\":[");
+    reference(doc, "");
+    text_lit(doc->text, ",{\"type\":\"object\",\"required\":[\"data\"],\"properties\":{\"data\":{\"type\":"
+                        "\"array\",\"items\":");
+    reference(doc, "");
+    text_lit(doc->text, "}}}]}");
+    example(doc, VIEW_READ, "", "");
+    text_lit(doc->text, "}}}");
 }
 
 static void operation_create(struct document *doc)
 {
-    static const char *const also[] = { "400_Invalid",    "409_Conflict",    "413_TooLarge", "415_MediaType",
-                                        "422_Validation", "503_Unavailable", "504_Timeout",  NULL };
+    static const char *const also[] = { "400_Invalid",     "403_Denied",    "409_Conflict",
+                                        "413_TooLarge",    "415_MediaType", "422_Validation",
+                                        "503_Unavailable", "504_Timeout",   NULL };
+    const bool upserts = doc->resource->operations & 1u << OP_UPSERT;
     doc->writes = true;
     operation_begin(doc, "post", "create", "Creates one row, or many with an array");
-    write_parameters(doc, false);
+    write_parameters(doc, OP_CREATE);
     text_lit(doc->text,
              "\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":{\"oneOf\":[");
     reference(doc, ".create");
@@ -375,11 +433,24 @@ static void operation_create(struct document *doc)
     reference(doc, ".create");
     text_printf(doc->text, ",\"maxItems\":%lld}]}", (long long)doc->resource->bulk_max);
     example(doc, VIEW_CREATE, "", "");
-    text_lit(doc->text, "}}},\"responses\":{\"201\":{\"description\":\"Created.\"");
-    text_lit(doc->text, ",\"headers\":{\"X-Request-Id\":{\"$ref\":\"#/components/headers/X-Request-Id\"},"
-                        "\"Location\":{\"$ref\":\"#/components/headers/Location\"}}");
-    one_content(doc);
-    text_byte(doc->text, '}');
+    text_lit(doc->text,
+             "},\"application/x-ndjson\":{\"schema\":{\"type\":\"string\",\"description\":\"Rows, one a "
+             "line; with dry_run only.\"}}}},\"responses\":{\"201\":{\"description\":\"Created; without a "
+             "body where Prefer: return=minimal asked for none.\"");
+    headers(doc, created_headers);
+    created_content(doc);
+    text_lit(doc->text,
+             ",\"200\":{\"description\":\"dry_run: the body could be created, as far as the server "
+             "alone can tell.\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":"
+             "\"#/components/schemas/DryRun\"}}}}");
+    if (upserts) {
+        text_lit(doc->text,
+                 ",\"204\":{\"description\":\"resolution=ignore-duplicates: it was there already.\"");
+        headers(doc, deleted_headers);
+        text_byte(doc->text, '}');
+    } else {
+        text_lit(doc->text, ",\"405\":{\"$ref\":\"#/components/responses/Operation\"}");
+    }
     responses(doc, also);
 }
 
@@ -400,40 +471,80 @@ static void reapply_description(struct document *doc)
                  "ETag.\",");
 }
 
-static void operation_change(struct document *doc, const char *method, const char *verb, const char *summary,
-                             const char *suffix, enum view view)
+static void change_body(struct document *doc, enum view view)
 {
-    static const char *const also[] = {
-        "400_Invalid",   "404_NotFound",   "409_Conflict",    "412_Precondition", "413_TooLarge",
-        "415_MediaType", "422_Validation", "503_Unavailable", "504_Timeout",      NULL
-    };
+    text_lit(doc->text, "\"requestBody\":{\"required\":true,\"content\":{");
+    if (view == VIEW_UPDATE) {
+        text_lit(doc->text, "\"application/merge-patch+json\":{\"schema\":");
+        reference(doc, ".update");
+        example(doc, view, "", "");
+        text_lit(doc->text, "},");
+    }
+    text_lit(doc->text, "\"application/json\":{\"schema\":");
+    reference(doc, view == VIEW_UPDATE ? ".update" : ".replace");
+    example(doc, view, "", "");
+    text_lit(doc->text, "}}},");
+}
+
+static void conditional_responses(struct document *doc)
+{
+    const struct resource *resource = doc->resource;
+    if (resource->version && resource->version_required)
+        text_lit(doc->text, ",\"428\":{\"$ref\":\"#/components/responses/PreconditionRequired\"}");
+}
+
+static void operation_change(struct document *doc, const char *method, const char *verb, const char *summary,
+                             enum operation op)
+{
+    static const char *const also[] = { "400_Invalid",
+                                        "403_Denied",
+                                        "404_NotFound",
+                                        "409_Conflict",
+                                        "412_Precondition",
+                                        "413_TooLarge",
+                                        "415_MediaType",
+                                        "422_Validation",
+                                        "503_Unavailable",
+                                        "504_Timeout",
+                                        NULL };
+    const enum view view = op == OP_UPDATE ? VIEW_UPDATE : VIEW_REPLACE;
     doc->writes = true;
     operation_begin(doc, method, verb, summary);
-    if (view == VIEW_UPDATE)
+    if (op == OP_UPDATE)
         reapply_description(doc);
-    write_parameters(doc, true);
-    text_lit(doc->text, "\"requestBody\":{\"required\":true,\"content\":{");
-    text_printf(doc->text, "\"%s\":{\"schema\":",
-                view == VIEW_UPDATE ? "application/merge-patch+json" : "application/json");
-    reference(doc, suffix);
-    example(doc, view, "", "");
-    text_lit(doc->text, "}}},\"responses\":{\"200\":{\"description\":\"The row as it is now.\"");
-    headers(doc, doc->resource->version != NULL, false);
+    write_parameters(doc, op);
+    change_body(doc, view);
+    text_lit(doc->text, "\"responses\":{\"200\":{\"description\":\"The row as it is now.\"");
+    headers(doc, written_headers);
     one_content(doc);
-    text_lit(doc->text, "},\"204\":{\"description\":\"Done; Prefer: return=minimal asked for no body.\"}");
+    if (op == OP_REPLACE && doc->resource->operations & 1u << OP_UPSERT) {
+        text_lit(doc->text, "},\"201\":{\"description\":\"There was none: created.\"");
+        headers(doc, written_headers);
+        one_content(doc);
+    }
+    text_lit(doc->text, "},\"204\":{\"description\":\"Done; Prefer: return=minimal asked for no body.\"");
+    headers(doc, written_headers);
+    text_byte(doc->text, '}');
+    conditional_responses(doc);
     responses(doc, also);
 }
 
 static void operation_delete(struct document *doc)
 {
-    static const char *const also[] = {
-        "400_Invalid", "404_NotFound", "409_Conflict", "412_Precondition", "503_Unavailable", "504_Timeout",
-        NULL
-    };
+    static const char *const also[] = { "400_Invalid",      "403_Denied",      "404_NotFound", "409_Conflict",
+                                        "412_Precondition", "503_Unavailable", "504_Timeout",  NULL };
     doc->writes = true;
     operation_begin(doc, "delete", "delete", "Deletes one row");
-    write_parameters(doc, true);
-    text_lit(doc->text, "\"responses\":{\"204\":{\"description\":\"Deleted.\"}");
+    write_parameters(doc, OP_DELETE);
+    text_lit(doc->text, "\"responses\":{\"204\":{\"description\":\"Deleted.\"");
+    headers(doc, deleted_headers);
+    text_lit(doc->text,
+             "},\"200\":{\"description\":\"Deleted; Prefer: return=representation asked for the row as it "
+             "was.\"");
+    headers(doc, deleted_headers);
+    one_content(doc);
+    text_byte(doc->text, '}');
+    conditional_responses(doc);
     responses(doc, also);
 }
 
@@ -482,14 +593,13 @@ static void item_path(struct document *doc)
         text_byte(doc->text, ',');
     }
     if (ops & 1u << OP_UPDATE) {
-        operation_change(doc, "patch", "update", "Changes fields of one row (JSON Merge Patch)", ".update",
-                         VIEW_UPDATE);
+        operation_change(doc, "patch", "update", "Changes fields of one row (JSON Merge Patch)", OP_UPDATE);
         text_byte(doc->text, ',');
     }
     if (ops & put) {
         operation_change(doc, "put", "replace",
                          ops & 1u << OP_UPSERT ? "Replaces one row, or creates it" : "Replaces one row",
-                         ".create", VIEW_CREATE);
+                         OP_REPLACE);
         text_byte(doc->text, ',');
     }
     if (ops & 1u << OP_DELETE) {
@@ -499,122 +609,6 @@ static void item_path(struct document *doc)
     doc->text->size--; /* the last comma */
     text_byte(doc->text, '}');
 }
-
-static const char components_head[] =
-    "\"components\":{\"headers\":{"
-    "\"X-Request-Id\":{\"description\":\"The request's correlation id: the client's own, or one made "
-    "here.\",\"schema\":{\"type\":\"string\"}},"
-    "\"ETag\":{\"description\":\"Version of this representation; send it back as "
-    "If-Match.\",\"schema\":{\"type\":\"string\"}},"
-    "\"Link\":{\"description\":\"rel=next and rel=prev (RFC 8288).\",\"schema\":{\"type\":\"string\"}},"
-    "\"Location\":{\"description\":\"Path of the new row.\",\"schema\":{\"type\":\"string\"}},"
-    "\"Retry-After\":{\"description\":\"Seconds to wait before the same request may "
-    "succeed.\",\"schema\":{\"type\":\"integer\"}}},"
-    "\"parameters\":{"
-    "\"select\":{\"name\":\"select\",\"in\":\"query\",\"description\":\"Fields and embedded resources: "
-    "id,total,customer(name),lines(sku,qty)\",\"schema\":{\"type\":\"string\"}},"
-    "\"order\":{\"name\":\"order\",\"in\":\"query\",\"description\":\"Keys: "
-    "created_at.desc.nullslast,id\",\"schema\":{\"type\":\"string\"}},"
-    "\"limit\":{\"name\":\"limit\",\"in\":\"query\",\"description\":\"Rows on a "
-    "page.\",\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
-    "\"after\":{\"name\":\"after\",\"in\":\"query\",\"description\":\"page.next of another page: the page "
-    "behind it.\",\"schema\":{\"type\":\"string\"}},"
-    "\"before\":{\"name\":\"before\",\"in\":\"query\",\"description\":\"page.prev of another page: the page "
-    "before it.\",\"schema\":{\"type\":\"string\"}},"
-    "\"offset\":{\"name\":\"offset\",\"in\":\"query\",\"description\":\"Rows to skip, to a configured depth; "
-    "cursors reach further and cost less.\",\"schema\":{\"type\":\"integer\",\"minimum\":0}},"
-    "\"page\":{\"name\":\"page\",\"in\":\"query\",\"description\":\"Page number from 1, to a configured "
-    "depth.\",\"schema\":{\"type\":\"integer\",\"minimum\":1}},"
-    "\"count\":{\"name\":\"count\",\"in\":\"query\",\"description\":\"Whether page.count tells how many rows "
-    "there are.\",\"schema\":{\"type\":\"string\",\"enum\":[\"none\",\"estimated\",\"capped\",\"exact\"]}},"
-    "\"and\":{\"name\":\"and\",\"in\":\"query\",\"description\":\"Group of filters: "
-    "(total.gt.10,status.eq.paid)\",\"schema\":{\"type\":\"string\"}},"
-    "\"or\":{\"name\":\"or\",\"in\":\"query\",\"description\":\"Alternatives: "
-    "(total.gt.10,status.eq.paid)\",\"schema\":{\"type\":\"string\"}},"
-    "\"Prefer\":{\"name\":\"Prefer\",\"in\":\"header\",\"description\":\"return=minimal or "
-    "return=representation; resolution=merge-duplicates or ignore-duplicates on POST where upsert is allowed "
-    "(RFC 7240).\",\"schema\":{\"type\":\"string\"}},"
-    "\"If-Match\":{\"name\":\"If-Match\",\"in\":\"header\",\"description\":\"The ETag of the row as it was "
-    "read; 412 when it has changed since.\",\"schema\":{\"type\":\"string\"}}},"
-    "\"schemas\":{\"Error\":{\"type\":\"object\",\"required\":[\"error_code\",\"message\",\"details\","
-    "\"correlation_id\",\"timestamp\"],\"properties\":{"
-    "\"error_code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"},\"details\":{\"type\":\"array\","
-    "\"items\":{\"type\":\"object\",\"properties\":{"
-    "\"pointer\":{\"type\":\"string\"},\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}}}},"
-    "\"correlation_id\":{\"type\":\"string\"},\"timestamp\":{\"type\":\"string\",\"format\":\"date-time\"}}},"
-    "\"Problem\":{\"type\":\"object\",\"description\":\"RFC 9457, for Accept: "
-    "application/problem+json.\",\"properties\":{\"type\":{\"type\":\"string\"},"
-    "\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},\"detail\":{\"type\":\"string\"},"
-    "\"error_code\":{\"type\":\"string\"}}},"
-    "\"Page\":{\"type\":\"object\",\"required\":[\"next\",\"prev\",\"limit\"],\"properties\":{\"next\":{"
-    "\"type\":[\"string\",\"null\"]},"
-    "\"prev\":{\"type\":[\"string\",\"null\"]},\"next_offset\":{\"type\":\"integer\"},"
-    "\"limit\":{\"type\":\"integer\"},\"count\":{\"type\":"
-    "\"integer\"},"
-    "\"count_capped\":{\"type\":\"boolean\"},\"count_estimated\":{\"type\":\"boolean\"}}}";
-
-static const struct {
-    const char *name, *description, *example_code;
-    bool retry_after;
-} shared_responses[] = {
-    { "Invalid", "The request cannot be understood: a field, operator or cursor that does not exist.",
-      "query.invalid", false },
-    { "NotFound", "There is no such row.", "not_found", false },
-    { "Conflict", "The write collides with what is there.", "conflict.unique", false },
-    { "Precondition", "The row has changed since it was read.", "precondition.failed", false },
-    { "TooLarge", "The request passes a limit.", "too_large", false },
-    { "MediaType", "The body is not JSON.", "media_type", false },
-    { "Validation", "The body breaks rules; details names all of them.", "validation.failed", false },
-    { "Unavailable", "The database or the server is at its limit or away.", "database.unavailable", true },
-    { "Timeout", "The request did not finish in time.", "timeout", false },
-};
-
-static void shared_response(struct text *text, const char *name, const char *description, bool retry_after,
-                            const char *example_code)
-{
-    text_printf(text,
-                "\"%s\":{\"description\":\"%s\"%s,\"content\":{\"application/json\":{\"schema\":{\"$ref\":"
-                "\"#/components/schemas/"
-                "Error\"},\"example\":{\"error_code\":\"%s\",\"message\":\"…\",\"details\":[],"
-                "\"correlation_id\":\"5f0c2a9be1d34c7f8a6e0b1d2c3f4a5b\",\"timestamp\":\"2024-01-31T12:30:00."
-                "000Z\"}},"
-                "\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}",
-                name, description,
-                retry_after ? ",\"headers\":{\"Retry-After\":{\"$ref\":\"#/components/headers/Retry-After\"}}"
-                            : "",
-                example_code);
-}
-
-static void shared_responses_write(struct text *text, const struct app_errors *own)
-{
-    text_lit(text, "\"responses\":{");
-    for (size_t i = 0; i < array_count(shared_responses); i++) {
-        text_add_z(text, i ? "," : "");
-        shared_response(text, shared_responses[i].name, shared_responses[i].description,
-                        shared_responses[i].retry_after, shared_responses[i].example_code);
-    }
-    if (own->count) {
-        text_byte(text, ',');
-        shared_response(text, "Own", "A rule of this app, told by a code of its own: /errors has them all.",
-                        false, own->items[0].problem.code);
-    }
-    text_byte(text, '}');
-}
-
-static const char system_paths[] =
-    "\"/livez\":{\"get\":{\"operationId\":\"livez\",\"summary\":\"Is the process "
-    "alive?\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"It "
-    "is.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
-    "\"/readyz\":{\"get\":{\"operationId\":\"readyz\",\"summary\":\"May requests be sent "
-    "here?\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"Ready.\"},\"503\":{"
-    "\"description\":\"Not now.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
-    "\"/errors\":{\"get\":{\"operationId\":\"errors\",\"summary\":\"The catalogue of error "
-    "codes\",\"tags\":[\"system\"],\"responses\":{\"200\":{\"description\":\"All "
-    "codes.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}},"
-    "\"/errors/{code}\":{\"get\":{\"operationId\":\"error\",\"summary\":\"One error "
-    "code\",\"tags\":[\"system\"],\"parameters\":[{\"name\":\"code\",\"in\":\"path\",\"required\":true,"
-    "\"schema\":{\"type\":\"string\"}}],\"responses\":{\"200\":{\"description\":\"The "
-    "code.\"},\"4XX\":{\"$ref\":\"#/components/responses/Invalid\"}}}}";
 
 static void tags_write(struct document *doc)
 {
@@ -651,7 +645,7 @@ void document_write(struct text *text, const struct resource_set *set, const str
                    "\"servers\":[{\"url\":\"/\"}],\"security\":[],");
     tags_write(&doc);
     text_lit(text, "\"paths\":{");
-    text_add_z(text, system_paths);
+    document_system_paths_write(text);
     for (int i = 0; i < set->resources_count; i++) {
         doc.resource = &set->resources[i];
         if (!doc.resource->public_access || doc.resource->missing.size)
@@ -663,7 +657,7 @@ void document_write(struct text *text, const struct resource_set *set, const str
         if (kit->modules[i]->document && kit->loaded && kit->loaded[i])
             kit->modules[i]->document(kit->loaded[i], set, text);
     text_lit(text, "},");
-    text_add_z(text, components_head);
+    document_components_begin(text);
     for (int i = 0; i < set->resources_count; i++) {
         doc.resource = &set->resources[i];
         if (!doc.resource->public_access || doc.resource->missing.size)
@@ -675,6 +669,6 @@ void document_write(struct text *text, const struct resource_set *set, const str
     declared_files_write(text, set);
     text_done(&doc.name);
     text_lit(text, "},");
-    shared_responses_write(text, &set->errors);
+    document_responses_write(text);
     text_lit(text, "}}\n");
 }

@@ -45,7 +45,8 @@ struct query_statement {
     struct bytes sql;
     int *params; /* $n is the query's params[params[n - 1]] */
     int params_count;
-    uint32_t line; /* of the file, where it begins */
+    struct source_place place; /* of its first word in the file */
+    struct bytes text;         /* the file from there on: while it is loaded only */
 };
 
 struct query_paging {
@@ -137,6 +138,8 @@ WAITS bool query_explain(void *room, struct req *req, struct kit_explained *ret_
  * NULL. False: it was said in the diagnostics. Never waits. */
 bool query_read(struct query_set *set, const struct resource_source *source, const struct query *instead_of,
                 struct diagnostics *diagnostics, struct query *ret_query);
+/* The place behind this text, which begins at *place; columns count characters. */
+void query_place_advance(struct source_place *place, struct bytes text);
 /* "sold desc nulls last", "id not null": names only, found in the result later. Errors: false. */
 bool query_page_key_read(struct bytes text, struct bytes *ret_name, struct page_key *ret_key);
 

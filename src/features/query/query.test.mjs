@@ -71,7 +71,7 @@ test("the document says what PostgreSQL says", async (t) => {
   const api = await start(t);
   const paths = (await api.get("/openapi.json").expect(200)).json.paths;
   const heavy = paths["/v1/heavy"].get;
-  assert.deepEqual(heavy.parameters.map((p) => [p.name, p.in, p.required]), [["least", "query", false]]);
+  assert.deepEqual(heavy.parameters.map((p) => [p.name ?? p.$ref.split("/").pop(), p.in, p.required]), [["least", "query", false], ["If-None-Match", undefined, undefined]]);
   assert.ok([heavy.parameters[0].schema.type].flat().includes("number"));
   assert.deepEqual(heavy.responses["200"].content["application/json"].schema.properties.data.items.properties.id.type, ["integer", "null"]);
   assert.deepEqual(Object.keys(paths["/v1/rename"].post.requestBody.content["application/json"].schema.properties).sort(), ["id", "name"]);
@@ -101,8 +101,8 @@ test("check says what is wrong, where, and how to mend it", async (t) => {
   assert.match(checked.stdout, /queries\/rules\.sql:2:\d+: error: :c: its default must be at most 5/);
   assert.match(checked.stdout, /queries\/rules\.sql:2:\d+: error: :d: max does not suit its type bool/);
   assert.match(checked.stdout, /queries\/deep\.sql:\d+:\d+: error: depth: no statement has the parameter :depth/);
-  assert.match(checked.stdout, /queries\/wrong\.sql:1:1: error: PostgreSQL refuses it: syntax error/);
-  assert.match(checked.stdout, /queries\/nameless\.sql: error: column 1 has no name[^]*as total/);
+  assert.match(checked.stdout, /queries\/wrong\.sql:1:22: error: PostgreSQL refuses it: syntax error/);
+  assert.match(checked.stdout, /queries\/nameless\.sql:1:22: error: column 1 has no name[^]*as total/);
   assert.match(checked.stdout, /queries\/closed\.sql:1:1: warning: closed/);
 });
 
@@ -175,7 +175,7 @@ test("a cursor belongs to its route, its parameters and its order; limits are he
   while (sealed.length < 8) sealed.push((await api.get("/v1/a?shop=b").expect(200)).json.page.next);
   assert.ok(!sealed.every((cursor) => Buffer.from(cursor, "base64url").toString("latin1").includes("9")), "nothing readable");
   const parameters = (await api.get("/openapi.json")).json.paths["/v1/a"].get.parameters;
-  assert.deepEqual(parameters.map((p) => p.name ?? p.$ref.split("/").pop()), ["shop", "limit", "after", "before"]);
+  assert.deepEqual(parameters.map((p) => p.name ?? p.$ref.split("/").pop()), ["shop", "If-None-Match", "limit", "after", "before"]);
 });
 
 test("an order that does not tell rows apart is refused where it would lose one, not before", async (t) => {

@@ -134,6 +134,11 @@ static void params_document(struct text *text, const struct query *query)
         }
         text_byte(text, '}');
     }
+    if (query->method == HTTP_GET && query->result != RESULT_NONE && !query->stream) {
+        text_add_z(text, first ? "" : ",");
+        first = false;
+        text_lit(text, "{\"$ref\":\"#/components/parameters/If-None-Match\"}");
+    }
     if (query->page.asked)
         page_document(text, query, first);
     text_lit(text, "],");
@@ -217,6 +222,8 @@ static void content_document(struct text *text, const struct query *query)
 static void headers_document(struct text *text, const struct query *query)
 {
     text_lit(text, ",\"headers\":{\"X-Request-Id\":{\"$ref\":\"#/components/headers/X-Request-Id\"}");
+    if (query->cache_control.size)
+        text_lit(text, ",\"Cache-Control\":{\"$ref\":\"#/components/headers/Cache-Control\"}");
     if (query->method == HTTP_GET && !query->stream)
         text_lit(text, ",\"ETag\":{\"$ref\":\"#/components/headers/ETag\"}");
     if (query->page.asked)
@@ -227,8 +234,8 @@ static void headers_document(struct text *text, const struct query *query)
 /* Statuses of the app's own codes that stand for constraints it may meet. */
 static void own_document(struct text *text, const struct query *query, bool body, bool large)
 {
-    const char *named[7] = { "400", "409", "422" };
-    int count = 3;
+    const char *named[8] = { "400", "403", "409", "422" };
+    int count = 4;
     if (query->result == RESULT_ONE)
         named[count++] = "404";
     if (large)
@@ -236,6 +243,13 @@ static void own_document(struct text *text, const struct query *query, bool body
     if (body)
         named[count++] = "415";
     app_errors_document(text, &query->set->errors, named);
+}
+
+static void not_modified_document(struct text *text, const struct query *query)
+{
+    text_lit(text, ",\"304\":{\"description\":\"If-None-Match names the answer's ETag.\"");
+    headers_document(text, query);
+    text_byte(text, '}');
 }
 
 static void answers_document(struct text *text, const struct query *query)
@@ -249,12 +263,13 @@ static void answers_document(struct text *text, const struct query *query)
         content_document(text, query);
         text_byte(text, '}');
         if (query->method == HTTP_GET && !query->stream)
-            text_lit(text, ",\"304\":{\"description\":\"If-None-Match names the answer's ETag.\"}");
+            not_modified_document(text, query);
     }
     text_lit(text, ",\"400\":{\"$ref\":\"#/components/responses/Invalid\"}");
     if (query->result == RESULT_ONE)
         text_lit(text, ",\"404\":{\"$ref\":\"#/components/responses/NotFound\"}");
-    if (query->locks || query->method != HTTP_GET)
+    text_lit(text, ",\"403\":{\"$ref\":\"#/components/responses/Denied\"}");
+    if (query->locks || query->method != HTTP_GET) /* whatever writes may collide */
         text_lit(text, ",\"409\":{\"$ref\":\"#/components/responses/Conflict\"}");
     const bool large = body || (query->result == RESULT_MANY && !query->page.asked && !query->stream);
     if (large)
@@ -266,7 +281,8 @@ static void answers_document(struct text *text, const struct query *query)
     if (query->method != HTTP_GET)
         own_document(text, query, body, large);
     text_lit(text, ",\"503\":{\"$ref\":\"#/components/responses/Unavailable\"},"
-                   "\"504\":{\"$ref\":\"#/components/responses/Timeout\"}}");
+                   "\"504\":{\"$ref\":\"#/components/responses/Timeout\"},"
+                   "\"default\":{\"$ref\":\"#/components/responses/Failure\"}}");
 }
 
 static void operation_document(struct text *text, const struct query *query)

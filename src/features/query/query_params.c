@@ -50,8 +50,10 @@ static WAITS bool body_read(struct req *req, const struct query *query, struct j
     if (!req_body_read(req, req->route->body_bytes_max))
         return false;
     if (!json_parse(req->body, &limits, &req->arena, ret_doc, &error))
-        return fail(&PROBLEM_BAD_REQUEST, "the body is not JSON: line %u, column %u: %s", error.line,
-                    error.column, error.message);
+        return strcmp(error.code, JSON_ERROR_MEMORY) == 0
+                   ? fail(&PROBLEM_TOO_LARGE, "the body needs more memory than a request may use")
+                   : fail(&PROBLEM_BAD_REQUEST, "the body is not JSON: line %u, column %u: %s", error.line,
+                          error.column, error.message);
     if (json_type(json_root(ret_doc)) != JSON_OBJECT)
         return fail(&PROBLEM_VALIDATION, "the body must be an object with the query's parameters");
     return true;

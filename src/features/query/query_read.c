@@ -203,12 +203,28 @@ static bool lock_make(const struct reading *reading)
     return written;
 }
 
-static uint32_t line_of(struct bytes text, size_t offset)
+void query_place_advance(struct source_place *place, struct bytes text)
 {
-    uint32_t line = 1;
-    for (size_t i = 0; i < offset && i < text.size; i++)
-        line += text.data[i] == '\n';
-    return line;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '\n') {
+            place->line++;
+            place->column = 1;
+        } else if (((unsigned char)text.data[i] & 0xc0) != 0x80) {
+            place->column++;
+        }
+    }
+}
+
+static void statement_place(const struct reading *reading, const struct sqltemplate_statement *from,
+                            struct query_statement *statement)
+{
+    size_t at = from->offset;
+    const struct bytes text = reading->source->text;
+    while (at < text.size && strchr(" \t\r\n", text.data[at]))
+        at++;
+    statement->place = (struct source_place){ reading->source->file.data, 1, 1 };
+    query_place_advance(&statement->place, bytes_first(text, at));
+    statement->text = bytes_from(text, at);
 }
 
 static bool statements_make(const struct reading *reading)
@@ -220,8 +236,10 @@ static bool statements_make(const struct reading *reading)
         ARENA_ARRAY(&reading->set->arena, struct query_statement, (size_t) template->statements_count);
     for (int i = 0; query->statements && i < template->statements_count; i++) {
         const struct sqltemplate_statement *from = &template->statements[i];
-        query->statements[i] = (struct query_statement){ from->sql, from->params, from->params_count,
-                                                         line_of(reading->source->text, from->offset) };
+        query->statements[i] = (struct query_statement){ .sql = from->sql,
+                                                         .params = from->params,
+                                                         .params_count = from->params_count };
+        statement_place(reading, from, &query->statements[i]);
         query->own_session |= query_marks_session(from->sql);
         if (ends_transaction(from->sql))
             return diagnostics_error(reading->diagnostics, place_of(reading),

@@ -37,16 +37,35 @@ static bool lacks(const struct typing *typing, const char *what)
 }
 
 /* The line that PostgreSQL points at; the column is none of the file's, since parameters are written
- * otherwise. 0: it points nowhere. */
-static uint32_t line_of(const struct query_statement *statement, int position)
+ * otherwise. */
+static void line_advance(struct source_place *place, const struct query_statement *statement, int position)
 {
-    uint32_t line = statement->line;
     int characters = 0;
     for (size_t i = 0; i < statement->sql.size && characters < position - 1; i++) {
         characters += (statement->sql.data[i] & 0xc0) != 0x80;
-        line += statement->sql.data[i] == '\n';
+        if (statement->sql.data[i] == '\n') {
+            place->line++;
+            place->column = 1;
+        }
     }
-    return position ? line : 0;
+}
+
+/* What the server's words quote, `at or near "form"`, where it stands in the statement only once; else the
+ * line that it points at, or the statement's beginning. */
+static struct source_place place_in(const struct query_statement *statement, const struct pg_error *error)
+{
+    struct source_place place = statement->place;
+    struct bytes rest = bytes_of(error->message), text = statement->text;
+    (void)bytes_cut(&rest, '"');
+    const struct bytes word = rest.data ? bytes_cut(&rest, '"') : rest;
+    const char *found = word.size ? memmem(text.data, text.size, word.data, word.size) : NULL;
+    const size_t at = found ? (size_t)(found - text.data) : 0;
+    const struct bytes behind = bytes_from(text, at + word.size);
+    if (found && !memmem(behind.data, behind.size, word.data, word.size))
+        query_place_advance(&place, bytes_first(text, at));
+    else
+        line_advance(&place, statement, error->position);
+    return place;
 }
 
 /* False: the database itself failed. */
@@ -61,9 +80,7 @@ static bool refused(const struct typing *typing, const struct query_statement *s
     failure_clear();
     if (missing)
         return lacks(typing, batch->error.message);
-    const uint32_t line = line_of(statement, batch->error.position);
-    (void)diagnostics_error(typing->diagnostics,
-                            (struct source_place){ typing->query->file, line, line ? 1 : 0 },
+    (void)diagnostics_error(typing->diagnostics, place_in(statement, &batch->error),
                             "PostgreSQL refuses it: %s", batch->error.message);
     return true;
 }
@@ -121,6 +138,11 @@ static bool name_taken(const struct pg_result *result, int column)
     return false;
 }
 
+static struct source_place last_place(const struct query *query)
+{
+    return query->statements[query->statements_count - 1].place;
+}
+
 static bool column_make(const struct typing *typing, const struct pg_result *result, int i,
                         struct row_member *member)
 {
@@ -128,7 +150,7 @@ static bool column_make(const struct typing *typing, const struct pg_result *res
     const char *name = pg_result_column_name(result, i);
     if (query->result != RESULT_SCALAR && query->result != RESULT_NONE &&
         (strcmp(name, "?column?") == 0 || name_taken(result, i))) {
-        (void)diagnostics_error(typing->diagnostics, (struct source_place){ query->file, 0, 0 },
+        (void)diagnostics_error(typing->diagnostics, last_place(query),
                                 "column %d has no name of its own (%s)", i + 1, name);
         diagnostics_fix(typing->diagnostics, "name it: … as total");
         return false;
@@ -159,8 +181,7 @@ static bool columns_make(const struct typing *typing, const struct pg_result *re
     }
     query->shape = (struct row_shape){ .members = members, .members_count = count };
     if (count == 0 && query->result != RESULT_NONE) {
-        (void)diagnostics_error(typing->diagnostics, (struct source_place){ query->file, 0, 0 },
-                                "the statement returns nothing");
+        (void)diagnostics_error(typing->diagnostics, last_place(query), "the statement returns nothing");
         diagnostics_fix(typing->diagnostics, "`result: none`, or RETURNING");
         return false;
     }

@@ -48,9 +48,14 @@ void rest_explain(struct req *req, const struct plan *plan, enum pg_kind kind, c
 
 /* `"VERSION.HASH"`: strong, covers the version, select and encoding of the representation. */
 void rest_etag_set(struct req *req, const struct plan *plan, const struct pg_result *result, int64_t row);
-/* If-Match: the one version the client saw. *ret_version: data NULL when there is no condition or it is `*`.
- * Errors: PROBLEM_PRECONDITION (no tag can match), PROBLEM_PRECONDITION_REQUIRED (428). */
-bool rest_if_match(struct req *req, const struct resource *resource, struct bytes *ret_version);
+/* If-Match: a row must be there, and unless it is `*` have the one version the client saw (else data NULL).
+ * Errors: PROBLEM_PRECONDITION (no tag can match), PROBLEM_PRECONDITION_REQUIRED (428).
+ * Source: RFC 9110, 13.1.1. */
+struct if_match {
+    bool asked;
+    struct bytes version;
+};
+bool rest_if_match(struct req *req, const struct resource *resource, struct if_match *ret_match);
 /* If-None-Match: * of a change: the row must not be there yet. Errors: PROBLEM_QUERY for tags, which a change
  * does not take. */
 bool rest_if_absent(struct req *req, bool *ret_absent);

@@ -77,5 +77,5 @@ void rest_explain(struct req *req, const struct plan *plan, enum pg_kind kind, c
         failure_here->problem = &PROBLEM_INTERNAL; /* nothing was sent that could be wrong */
         snprintf(failure_here->message, sizeof failure_here->message, "%s", PROBLEM_INTERNAL.title);
     }
-    plan_explain_error(&req->arena, plan->resource, error, "");
+    plan_explain_error(&req->arena, plan, error);
 }

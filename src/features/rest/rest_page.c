@@ -54,35 +54,35 @@ void rest_etag_set(struct req *req, const struct plan *plan, const struct pg_res
         answer_header_set(req, "ETag", text_bytes(&text));
 }
 
-bool rest_if_match(struct req *req, const struct resource *resource, struct bytes *ret_version)
+bool rest_if_match(struct req *req, const struct resource *resource, struct if_match *ret_match)
 {
-    *ret_version = (struct bytes){ NULL, 0 };
+    *ret_match = (struct if_match){ 0 };
     struct bytes field = req_header(req, "if-match");
-    if (!resource->version)
-        return true;
     if (!field.data) {
-        if (resource->version_required)
+        if (resource->version && resource->version_required)
             return fail(&PROBLEM_PRECONDITION_REQUIRED, "send If-Match with the ETag of the row you read");
         return true;
     }
     struct etag tag;
     bool any;
     int tags = 0;
+    ret_match->asked = true;
     while (etag_next(&field, &tag, &any)) {
         if (any)
             return true;
         const char *dot = memrchr(tag.opaque.data, '.', tag.opaque.size);
-        if (tag.weak || !dot)
+        if (tag.weak || !dot || !resource->version)
             continue;
         const struct bytes version = { tag.opaque.data, (size_t)(dot - tag.opaque.data) };
-        if (tags++ == 0 && !version_read(&req->arena, version, ret_version))
+        if (tags++ == 0 && !version_read(&req->arena, version, &ret_match->version))
             tags = 0;
     }
     if (tags == 1)
         return true;
     if (tags > 1)
         return fail(&PROBLEM_QUERY, "If-Match: send one entity tag");
-    return fail(&PROBLEM_PRECONDITION, "the row has another version than If-Match names");
+    return fail(&PROBLEM_PRECONDITION, resource->version ? "the row has another version than If-Match names"
+                                                         : "rows of this resource have no version");
 }
 
 bool rest_if_absent(struct req *req, bool *ret_absent)

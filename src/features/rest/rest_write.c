@@ -114,8 +114,12 @@ bool rest_create(struct req *req, void *room)
     if (!writing_begin(req, OP_CREATE, &w) || !read_body(req, &w.body))
         return false;
     if (w.preferences.resolution != RESOLUTION_NONE) {
-        if (!(w.resource->operations & (1u << OP_UPSERT)))
+        if (!(w.resource->operations & (1u << OP_UPSERT))) {
+            answer_header_lasting(req, "Allow",
+                                  w.resource->operations & 1u << OP_LIST ? BYTES("GET, HEAD, POST, OPTIONS")
+                                                                         : BYTES("POST, OPTIONS"));
             return fail(&PROBLEM_OPERATION, "%.*s: upsert is not allowed", BYTES_ARG(w.resource->name));
+        }
         w.query.operation = OP_UPSERT;
         w.query.upsert = w.preferences.resolution == RESOLUTION_MERGE ? UPSERT_MERGE : UPSERT_IGNORE;
     }
@@ -140,6 +144,12 @@ bool rest_create(struct req *req, void *room)
     if (w.query.return_rows)
         rows_write(req, &w.plan, steps[0].result, many);
     return true;
+}
+
+/* A PUT that could create, where If-Match says that there must be a row. */
+static bool fail_absent(void)
+{
+    return fail(&PROBLEM_PRECONDITION, "If-Match asks for a row, and there is none");
 }
 
 static bool fail_exists(void)
@@ -182,14 +192,17 @@ static WAITS bool change(struct req *req, enum operation operation)
 {
     struct writing w;
     bool absent;
+    struct if_match match = { 0 };
     if (!writing_begin(req, operation, &w) || !rest_if_absent(req, &absent))
         return false;
     if (absent && operation != OP_UPSERT)
         return fail(&PROBLEM_PRECONDITION, "a row that must not exist cannot be changed");
-    if ((!absent && !rest_if_match(req, w.resource, &w.query.expected_version)) || !read_body(req, &w.body))
+    if ((!absent && !rest_if_match(req, w.resource, &match)) || !read_body(req, &w.body))
         return false;
     w.query.body = &w.body;
     w.query.key = req->params;
+    w.query.expected_version = match.version;
+    w.query.must_exist = match.asked;
     w.query.upsert = absent ? UPSERT_IGNORE : operation == OP_UPSERT ? UPSERT_MERGE : UPSERT_NONE;
     __attribute__((cleanup(outcome_done))) struct outcome outcome = { 0 };
     const struct pg_batch *batch = &outcome.batch;
@@ -197,8 +210,13 @@ static WAITS bool change(struct req *req, enum operation operation)
         (w.plan.reapplies && plan_row_exists(&w.plan, outcome.steps, batch->steps_count) &&
          !change_again(req, &w, &outcome)))
         return false;
-    if (!plan_wrote(&w.plan, outcome.steps, batch->steps_count))
-        return absent ? fail_exists() : nothing_written(&w.plan, outcome.steps, batch);
+    if (!plan_wrote(&w.plan, outcome.steps, batch->steps_count)) {
+        if (absent)
+            return fail_exists();
+        const bool could_create = match.asked && operation == OP_UPSERT &&
+                                  !plan_row_exists(&w.plan, outcome.steps, batch->steps_count);
+        return could_create ? fail_absent() : nothing_written(&w.plan, outcome.steps, batch);
+    }
     const struct pg_result *result = outcome.steps[0].result;
     preference_applied(req, &w.preferences);
     if (!outcome.reapplied) /* else the client has not seen all of what the tag would stand for */
@@ -235,11 +253,12 @@ bool rest_delete(struct req *req, void *room)
         return false;
     if (absent)
         return fail(&PROBLEM_PRECONDITION, "a row that must not exist cannot be changed");
-    if (!rest_if_match(req, w.resource, &w.query.expected_version))
+    struct if_match match;
+    if (!rest_if_match(req, w.resource, &match))
         return false;
     const bool representation = w.preferences.returns == RETURN_REPRESENTATION;
-    if (!plan_delete(&req->arena, w.resource, req->params, w.query.expected_version, representation,
-                     w.query.select, &w.context, &w.plan))
+    if (!plan_delete(&req->arena, w.resource, req->params, match.version, representation, w.query.select,
+                     &w.context, &w.plan))
         return false;
     struct pg_step steps[2] = { 0 };
     auto_batch struct pg_batch batch = { 0 }; /* behind its steps: it ends before them */
