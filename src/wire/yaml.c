@@ -351,10 +351,23 @@ static const struct {
     { "tab", "indent with spaces" },
 };
 
+static uint32_t lines_of(struct bytes text)
+{
+    uint32_t lines = 1;
+    for (size_t i = 0; i + 1 < text.size; i++) /* a break at the very end begins no line */
+        lines += text.data[i] == '\n';
+    return lines;
+}
+
 static void report(struct builder *builder, const struct fy_diag_error *error)
 {
-    const uint32_t line = error->line > 0 ? (uint32_t)error->line : 1;
-    const uint32_t column = error->column > 0 ? (uint32_t)error->column : 1;
+    uint32_t line = error->line > 0 ? (uint32_t)error->line : 1;
+    uint32_t column = error->column > 0 ? (uint32_t)error->column : 1;
+    const uint32_t lines = lines_of(builder->source->text);
+    if (line > lines) { /* behind the end: what is missing is missing in the last line */
+        line = lines;
+        column = 1;
+    }
     diagnostics_error(builder->diagnostics, place_at(builder, line, column), "%s",
                       error->msg ? error->msg : "this is no YAML");
     for (size_t i = 0; error->msg && i < array_count(hints); i++) {

@@ -185,3 +185,12 @@ test("lintel check: what PostgreSQL refuses of a query has its file, line and co
   await said(`${head}select 1, 2`, /^queries\/q\.sql:3:1: error: column 1 has no name/m);
   await said("/* route: POST /v1/q\n   access: public */\nupdate category set name = 'x' where id = 99", /^queries\/q\.sql:3:1: error: the statement returns nothing/m);
 });
+
+test("lintel check: a file that ends too early is told at a line that it has", async (t) => {
+  const api = await shop(t);
+  for (const [text, line] of [["table: public.category\noperations: [list, get\n", 2], ["table: public.category\noperations: [list, get", 2], ["table: public.category\nembed: {", 2]]) {
+    api.write("resources/cut.yaml", text);
+    const checked = await lintel(["check", api.dir], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
+    assert.match(checked.stdout + checked.stderr, new RegExp(`^resources/cut\\.yaml:${line}:\\d+: error`, "m"), text);
+  }
+});
