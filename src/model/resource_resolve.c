@@ -544,6 +544,16 @@ static void operations_make(struct resource_build *build, struct draft *draft)
     for (int op = 0; op < OPS; op++)
         if (wished & 1u << op)
             operation_add(build, draft, (enum operation)op);
+    const uint32_t keyed = 1u << OP_UPDATE | 1u << OP_REPLACE | 1u << OP_UPSERT | 1u << OP_DELETE;
+    if (draft->resource->operations & keyed && relation_is_inherited(draft->resource->relation)) {
+        diagnostics_warning(
+            build->diagnostics, place_of(draft, "operations"),
+            "a key of %.*s may also name rows of the tables that inherit from it: one write then "
+            "changes all of them",
+            BYTES_ARG(draft->resource->relation->name));
+        diagnostics_fix(build->diagnostics,
+                        "let clients write to the inheriting tables, each a resource of its own");
+    }
 }
 
 void resource_resolve(struct resource_build *build, struct draft *draft)

@@ -69,6 +69,8 @@ test("a key that PostgreSQL alone gives: upsert is refused by check, and behind 
 test("a key that names a row of a table and one of a table that inherits it: the answer is one object", async (t) => {
   const sql = "CREATE TABLE animal (id int PRIMARY KEY, name text); CREATE TABLE dog () INHERITS (animal); INSERT INTO animal VALUES (1, 'a'); INSERT INTO dog VALUES (1, 'b')";
   const api = await serve(t, { sql, app: { "resources/animal.yaml": `table: public.animal\naccess: public\n${all}` } });
+  const checked = await lintel(["check", api.dir], { env: { LINTEL_DATABASE_URL: api.postgres.url(api.database) } });
+  assert.match(checked.stdout, /resources\/animal\.yaml:3:\d+: warning: a key of animal may also name rows of the tables that inherit from it/);
   await api.patch("/v1/animal/1", { name: "c" }).expect(200).expectBody({ id: 1, name: "c" });
   await api.delete("/v1/animal/1", { Prefer: "return=representation" }).expect(200).expectBody({ id: 1, name: "c" });
 });
