@@ -2,7 +2,7 @@
 /* pg.h - the doors to PostgreSQL, as one core sees them: a pool of lanes, writers and sessions, and batches
  * that travel through them. One pool a core; connections never change core; only this room knows libpq.
  *
- *   lane     pipelined, read-only, repeatable read; shared by many fibers: whole batches, one Sync each
+ *   lane     pipelined, read-only; shared by many fibers: whole batches, one Sync each
  *   writer   read committed; pipelined while commits are cheap, one batch at a time when they wait for a disk
  *   session  for one fiber at a time: transactions, cursors, streams, slow or unknown statements
  *
