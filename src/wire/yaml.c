@@ -244,17 +244,15 @@ static bool scalar_add(struct builder *builder, struct fy_event *event)
     struct yaml_node *node = node_new(builder, YAML_SCALAR, place_of(builder, event));
     if (!node)
         return false;
-    size_t size = 0;
-    const char *text = token ? fy_token_get_text(token, &size) : "";
-    node->plain = !token || fy_token_scalar_style(token) == FYSS_PLAIN;
     const struct bytes raw = token ? quotes_between(builder, token) : (struct bytes){ 0 };
-    char *copy = raw.data ? arena_copy(builder->arena, raw)
-                 : text   ? arena_copy(builder->arena, (struct bytes){ text, size })
-                          : NULL;
+    struct bytes text = raw;
+    if (!text.data) /* where it reads wrong it leaks, too, so it is not asked */
+        text.data = token ? fy_token_get_text(token, &text.size) : "";
+    node->plain = !token || fy_token_scalar_style(token) == FYSS_PLAIN;
+    char *copy = text.data ? arena_copy(builder->arena, text) : NULL;
     if (!copy)
         return no_memory(builder);
-    if (raw.data)
-        size = single_unquote(copy, raw.size);
+    const size_t size = raw.data ? single_unquote(copy, raw.size) : text.size;
     node->value = (struct bytes){ copy, size };
     int unused;
     return tag_check(builder, event->scalar.tag, node) &&
