@@ -67,7 +67,6 @@ static int check_ask(struct app_conf *conf, void *arg)
     if (loaded_app_open(conf, 200, &app)) {
         exposure_check(conf, app.set, &app.diagnostics);
         encryption_check(conf, &app.diagnostics);
-        error_codes_check(&app.set->errors, &app.diagnostics);
         error_lock_check(&app.arena, conf->folder, &app.set->errors, &app.diagnostics);
         error_constraints_check(&app.set->errors, app.catalog, &app.diagnostics);
         index_advice_check(app.set, &app.diagnostics);

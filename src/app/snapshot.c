@@ -1,5 +1,6 @@
 #include "app/snapshot.h"
 
+#include "app/error_lock.h"
 #include "app/exposure.h"
 #include "app/folder.h"
 #include "app/modules.h"
@@ -70,6 +71,7 @@ bool snapshot_load(const struct load *load, void *const *rooms, void **ret_loade
     struct load own = *load;
     bool loaded = true;
     own.claimed = router_new();
+    error_codes_check(&load->set->errors, load->diagnostics);
     for (int i = 0; modules[i] && loaded; i++)
         loaded = !modules[i]->claims || modules[i]->claims(rooms[i], own.claimed, load->set);
     for (int i = 0; modules[i] && loaded; i++)

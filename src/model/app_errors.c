@@ -2,8 +2,10 @@
 
 #include <stdlib.h>
 
+#include "model/resource.h"
 #include "wire/json_write.h"
 #include "wire/shape.h"
+#include "wire/sqltext.h"
 
 struct app_error_use { /* a constraint of that name */
     const struct app_error *error;
@@ -108,17 +110,6 @@ static bool use_add(struct app_errors *errors, struct arena *arena, const struct
     return true;
 }
 
-/* schema.table; one part is of public. Quotes are not needed: the first dot parts. */
-static void relation_keep(struct app_error *error, struct arena *arena, struct bytes table)
-{
-    struct bytes rest = bytes_of(keep(arena, table));
-    if (!rest.size)
-        return;
-    const struct bytes first = bytes_cut(&rest, '.');
-    error->schema = rest.data ? first : BYTES("public");
-    error->table = rest.data ? rest : first;
-}
-
 static bool error_add(struct app_errors *errors, struct arena *arena, const struct declared *declared,
                       struct diagnostics *diagnostics)
 {
@@ -145,7 +136,10 @@ static bool error_add(struct app_errors *errors, struct arena *arena, const stru
         .constraints_count = declared->constraint.count,
         .place = place,
     };
-    relation_keep(error, arena, declared->table);
+    if (declared->table.size &&
+        !table_name_read(arena, bytes_of(keep(arena, declared->table)), &error->schema, &error->table))
+        return diagnostics_error(diagnostics, place, "table: `%.*s` names no table",
+                                 BYTES_ARG(declared->table));
     for (int i = 0; error->constraints && i < error->constraints_count; i++) {
         error->constraints[i] = bytes_of(keep(arena, declared->constraint.items[i]));
         if (!use_add(errors, arena, error, error->constraints[i], place, diagnostics))
@@ -307,7 +301,9 @@ static void lock_line(struct text *out, const struct app_error *error)
         text_lit(out, ", table: ");
         struct text name;
         text_init_heap(&name, 0);
-        text_printf(&name, "%.*s.%.*s", BYTES_ARG(error->schema), BYTES_ARG(error->table));
+        sqltext_identifier(&name, error->schema);
+        text_byte(&name, '.');
+        sqltext_identifier(&name, error->table);
         json_write_string(out, text_bytes(&name));
         text_done(&name);
     }

@@ -42,7 +42,7 @@ TEST(a_constraint_has_its_code_and_a_table_tells_namesakes_apart)
     struct app_errors errors =
         read_as("errors.yaml", "errors:\n"
                                "  conflict.taken: {status: 409, message: Taken., constraint: [a_excl, b]}\n"
-                               "  validation.odd: {message: Odd., constraint: same, table: shop.x}\n"
+                               "  validation.odd: {message: Odd., constraint: same, table: 'shop.\"x\"'}\n"
                                "  validation.even: {message: Even., constraint: same, table: y}\n");
     expect_bytes(findings(), "");
     expect_eq(errors.count, 3);

@@ -269,6 +269,9 @@ test("check fails a build that removes or re-means a published code", async (t) 
   // what can't be right at all
   rmSync(join(api.dir, "errors.lock"));
   await refused0(/conflict\.unique is a code of the server's own/, "  conflict.unique: {message: x, constraint: a}\n");
+  api.signal("SIGHUP"); // the server says it, too
+  await api.logged((entry) => entry.event === "declaration" && entry.file === "errors.yaml" && /is a code of the server's own/.test(entry.message));
+  await refused0(/table: `\.\.` names no table/, "  a.b: {message: x, constraint: a, table: ..}\n");
   await refused0(/unknown key 'constrain'[^]*did you mean 'constraint'/, "  a.b: {message: x, constrain: a}\n");
   await refused0(/must be|at most|between|range/, "  a.b: {message: x, constraint: a, status: 500}\n");
   async function refused0(message, text) {
